@@ -1,0 +1,161 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// MARK: - Build modes
+
+/// The drop-in client libraries ship in Embedded Swift; everything else, and every test, uses the full runtime.
+let isEmbedded = Context.environment["ROOST_EMBEDDED"] == "1"
+
+/// The software GPU is compiled for AVX2 and FMA unless a builder asks for the slower baseline instruction set.
+let isBaselineCPU = Context.environment["ROOST_BASELINE_CPU"] == "1"
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+/// Settings of the tiers that must also compile as Embedded Swift.
+let embeddable = strict + (isEmbedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo"])] : [])
+
+/// Settings of the interpreter's inner loops: no overflow or bounds traps in release, vector instructions of 2013.
+let vectorized =
+    strict + (isBaselineCPU ? [] : [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])])
+    + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
+
+// MARK: - Tiers, lowest first. A target may depend only on its own tier and on tiers above it in this list.
+
+enum Tier: String {
+    case foundations = "Foundations"
+    case proto = "Protocol"
+    case client = "Client"
+    case worker = "Worker"
+    case node = "Node"
+    case commandLine = "CommandLine"
+    case testing = "Testing"
+}
+
+func module(
+    _ name: String, _ tier: Tier, uses: [Target.Dependency] = [], settings: [SwiftSetting]? = nil
+) -> Target {
+    let isEmbeddableTier = tier == .foundations || tier == .proto || tier == .client
+    return .target(
+        name: name, dependencies: uses, path: "Sources/\(tier.rawValue)/\(name)",
+        swiftSettings: settings ?? (isEmbeddableTier ? embeddable : strict))
+}
+
+func cModule(_ name: String, _ tier: Tier) -> Target {
+    .target(name: name, path: "Sources/\(tier.rawValue)/\(name)")
+}
+
+func program(_ name: String, _ tier: Tier, uses: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: uses, path: "Sources/\(tier.rawValue)/\(name)", swiftSettings: strict)
+}
+
+/// A leaf target whose only job is to export a C ABI. Never a dependency of a test: its link flags would leak.
+func exports(_ name: String, soname: String, uses: [Target.Dependency]) -> Target {
+    .target(
+        name: name, dependencies: uses, path: "Sources/Client/\(name)", swiftSettings: embeddable,
+        linkerSettings: [
+            .linkedLibrary("m"),
+            .unsafeFlags(
+                [
+                    "-Xlinker", "-soname=\(soname)",
+                    "-Xlinker", "--version-script=\(Context.packageDirectory)/Linking/\(soname).map",
+                    "-Xlinker", "-z", "-Xlinker", "nodelete",
+                ] + (isEmbedded ? ["-enable-experimental-feature", "Embedded"] : ["-static-stdlib"])),
+        ])
+}
+
+func tests(_ name: String, uses: [Target.Dependency]) -> Target {
+    .testTarget(name: "\(name)Tests", dependencies: uses, path: "Tests/\(name)Tests", swiftSettings: strict)
+}
+
+// MARK: - The client libraries: everything that a user's process loads
+
+let clientTargets: [Target] = [
+    cModule("CPosix", .foundations),
+    module("Primitives", .foundations, uses: ["CPosix"]),
+    cModule("CCUDA", .proto),
+    cModule("CNVML", .proto),
+    module("WireProtocol", .proto, uses: ["Primitives"]),
+    module("Transport", .proto, uses: ["Primitives", "WireProtocol", "CPosix"]),
+    module("ClientRuntime", .client, uses: ["WireProtocol", "Transport", "Primitives", "CPosix"]),
+    module("CUDAClient", .client, uses: ["ClientRuntime", "CCUDA", "WireProtocol", "Primitives", "CPosix"]),
+    cModule("CUDAProcTable", .client),
+    exports("CUDAExports", soname: "libcuda.so.1", uses: ["CUDAClient", "CCUDA", "CUDAProcTable"]),
+    module("NVMLClient", .client, uses: ["ClientRuntime", "CNVML", "WireProtocol", "Transport", "Primitives", "CPosix"]),
+    exports("NVMLExports", soname: "libnvidia-ml.so.1", uses: ["NVMLClient", "CNVML"]),
+]
+
+// MARK: - Workers, node, command line and tests: full runtime only
+
+let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let runtimeTargets: [Target] = [
+    .systemLibrary(
+        name: "CCompression", path: "Sources/Worker/CCompression", pkgConfig: "libzstd",
+        providers: [.apt(["libzstd-dev", "liblz4-dev"])]),
+    module("PTX", .worker),
+    module("DeviceImages", .worker, uses: ["CCompression"]),
+    module("GPUBackend", .worker, uses: ["Primitives"]),
+    module("SIMT", .worker, uses: ["PTX", "Primitives", "CPosix"], settings: vectorized),
+    module(
+        "SoftwareBackend", .worker,
+        uses: ["GPUBackend", "SIMT", "PTX", "DeviceImages", "Primitives", "CPosix"]),
+    module(
+        "WorkerCore", .worker,
+        uses: ["GPUBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log]),
+    program("roost-worker", .worker, uses: ["WorkerCore", "SoftwareBackend", "CPosix", log]),
+    module("NodeModel", .node),
+    module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
+    module(
+        "CLICommands", .commandLine,
+        uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
+    program("roost", .commandLine, uses: ["CLICommands"]),
+    module(
+        "GPUTestKit", .testing,
+        uses: [
+            "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "GPUBackend", "Transport",
+            "WireProtocol", "Primitives", "CPosix",
+        ]),
+    tests("Primitives", uses: ["Primitives"]),
+    tests("WireProtocol", uses: ["WireProtocol", "Primitives"]),
+    tests("Transport", uses: ["Transport", "WireProtocol", "Primitives", "CPosix"]),
+    tests("CUDAClient", uses: ["CUDAClient", "ClientRuntime", "CCUDA", "Primitives"]),
+    tests("PTX", uses: ["PTX"]),
+    tests("DeviceImages", uses: ["DeviceImages"]),
+    tests("SIMT", uses: ["SIMT", "PTX", "Primitives"]),
+    tests("SoftwareBackend", uses: ["SoftwareBackend", "GPUBackend", "Primitives"]),
+    tests("WorkerCore", uses: ["WorkerCore", "GPUTestKit", "GPUBackend", "Transport", "WireProtocol", "Primitives"]),
+    tests(
+        "ClientLoopback",
+        uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
+    tests("NodeAgent", uses: ["NodeAgent", "NodeModel"]),
+    tests("CLICommands", uses: ["CLICommands"]),
+    tests("Tidy", uses: []),
+]
+
+let package = Package(
+    name: "roost",
+    products: [
+        .library(name: "cuda", type: .dynamic, targets: ["CUDAExports"]),
+        .library(name: "nvidia-ml", type: .dynamic, targets: ["NVMLExports"]),
+    ] + (isEmbedded
+        ? []
+        : [
+            .executable(name: "roost", targets: ["roost"]),
+            .executable(name: "roost-worker", targets: ["roost-worker"]),
+        ]),
+    dependencies: isEmbedded
+        ? []
+        : [
+            .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+            .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        ],
+    targets: clientTargets + (isEmbedded ? [] : runtimeTargets)
+)
