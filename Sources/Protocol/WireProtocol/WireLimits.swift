@@ -1,0 +1,42 @@
+/// What both sides enforce before they believe a length.
+public enum WireLimits {
+    /// The version of the framing; a worker refuses any other.
+    public static let protocolVersion: UInt32 = 1
+    /// The largest body of a frame, in bytes.
+    public static let frameByteCountMax = 1 << 20
+    /// The largest packed parameter block of a launch, in bytes (CUDA 12.1 and later).
+    public static let launchParameterByteCountMax = 32_764
+    /// The largest bulk transfer, in bytes.
+    public static let bulkByteCountMax: UInt64 = 1 << 40
+    /// The longest token, process name and message, in bytes.
+    public static let tokenByteCountMax = 4096
+    public static let processNameByteCountMax = 256
+    public static let messageByteCountMax = 64 << 10
+}
+
+/// The numeric ranges that client and worker agree on.
+public enum DeviceArena {
+    /// The lowest device address of device 0.
+    public static let base: UInt64 = 0x6000_0000_0000
+    /// Addresses per device.
+    public static let byteCount: UInt64 = 1 << 40
+    /// Where, from a device's base, memory begins that the host may touch at the same address.
+    public static let hostVisibleOffset: UInt64 = 1 << 39
+    /// The worker places module globals from here (offset from the device's base) up to `hostVisibleOffset`.
+    public static let moduleOffset: UInt64 = hostVisibleOffset - (64 << 30)
+    /// Alignment of every allocation.
+    public static let alignment: UInt64 = 512
+
+    /// The first address of a device's arena.
+    @inlinable
+    public static func base(ordinal: UInt32) -> UInt64 { base &+ UInt64(ordinal) &* byteCount }
+}
+
+/// Stream ids that no client allocates.
+public enum StreamID {
+    public static let legacyDefault: UInt64 = 0
+    public static let legacy: UInt64 = 1
+    public static let perThread: UInt64 = 2
+    /// In `memoryFree`: after all work of the context.
+    public static let all: UInt64 = .max
+}
