@@ -1,0 +1,45 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that a build and the tests need. Only what is missing is installed.
+set -euo pipefail
+. "$(dirname "$0")/progress.sh"
+
+PACKAGES=(
+    binutils          # nm, readelf and strip for the ABI tests
+    ca-certificates   # PyPI over TLS
+    gcc libc6-dev     # the C integration tests
+    liblz4-dev libzstd-dev  # compressed device images
+    make
+    pkg-config
+    python3 python3-venv    # the client programs
+)
+
+command -v dpkg-query >/dev/null || die "this is not a Debian system: install ${PACKAGES[*]} by other means"
+
+missing=()
+for package in "${PACKAGES[@]}"; do
+    state=$(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null || true)
+    [ "$state" = installed ] || missing+=("$package")
+done
+
+if [ "${#missing[@]}" -eq 0 ]; then
+    say "Debian packages: nothing missing"
+else
+    as_root=()
+    if [ "$(id -u)" -ne 0 ]; then
+        command -v sudo >/dev/null || die "needs root to install ${missing[*]}"
+        as_root=(sudo)
+    fi
+    export DEBIAN_FRONTEND=noninteractive
+    install=("${as_root[@]}" apt-get install -y --no-install-recommends "${missing[@]}")
+    say "Debian packages missing: ${missing[*]}"
+    if ! compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
+        step apt-update "${as_root[@]}" apt-get update
+        step apt-install "${install[@]}"
+    elif ! "${install[@]}" >"$LOGS/apt-install.log" 2>&1; then
+        say "apt-get install failed with the lists that are here: refreshing them"
+        step apt-update "${as_root[@]}" apt-get update
+        step apt-install "${install[@]}"
+    fi
+fi
+
+command -v swift >/dev/null || die "the Swift toolchain is not on PATH: install Swift 6.3 from https://swift.org/install"
