@@ -1,0 +1,111 @@
+/* What calls cost through libcuda.so.1: without an answer, with one, launches, copies. The endpoint is in the environment. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "BenchClock.h"
+#include "CCUDA.h"
+
+enum { BATCHES = 201, BATCH = 500, ROUND_TRIPS = 20001 };
+
+static const char emptyKernel[] =
+    ".version 7.0\n.target sm_80\n.address_size 64\n.visible .entry empty()\n{\n ret;\n}\n";
+
+static double samples[ROUND_TRIPS];
+
+static void measureNoReply(CUevent event) {
+    for (int batch = 0; batch < BATCHES; batch++) {
+        double start = bench_now();
+        for (int i = 0; i < BATCH; i++) cuEventRecord(event, NULL);
+        samples[batch] = (bench_now() - start) / BATCH;
+        bench_check(cuStreamSynchronize(NULL), "cuStreamSynchronize");
+    }
+    bench_report("call.no_reply.client", bench_median(samples, BATCHES) * 1e9, "ns");
+
+    enum { CALLS = 200000 };
+    double start = bench_now();
+    for (int i = 0; i < CALLS; i++) cuEventRecord(event, NULL);
+    bench_check(cuStreamSynchronize(NULL), "cuStreamSynchronize");
+    bench_report("call.no_reply.end_to_end", CALLS / (bench_now() - start), "calls/s");
+}
+
+static void measureWaiting(void) {
+    for (int i = 0; i < ROUND_TRIPS; i++) {
+        double start = bench_now();
+        bench_check(cuStreamQuery(NULL), "cuStreamQuery");
+        samples[i] = bench_now() - start;
+    }
+    bench_report("call.waiting.p50", bench_median(samples, ROUND_TRIPS) * 1e6, "us");
+}
+
+static void measureLaunch(void) {
+    CUmodule module;
+    CUfunction function;
+    bench_check(cuModuleLoadData(&module, emptyKernel), "cuModuleLoadData");
+    bench_check(cuModuleGetFunction(&function, module, "empty"), "cuModuleGetFunction");
+    for (int batch = 0; batch < BATCHES; batch++) {
+        double start = bench_now();
+        for (int i = 0; i < BATCH; i++) cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, NULL, NULL, NULL);
+        samples[batch] = (bench_now() - start) / BATCH;
+        bench_check(cuStreamSynchronize(NULL), "cuStreamSynchronize");
+    }
+    bench_report("launch.empty.client", bench_median(samples, BATCHES) * 1e9, "ns");
+    enum { LAUNCHES = 100000 };
+    double start = bench_now();
+    for (int i = 0; i < LAUNCHES; i++) cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, NULL, NULL, NULL);
+    bench_check(cuStreamSynchronize(NULL), "cuStreamSynchronize");
+    bench_report("launch.empty.end_to_end", LAUNCHES / (bench_now() - start), "launches/s");
+    for (int i = 0; i < 5001; i++) {
+        start = bench_now();
+        cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, NULL, NULL, NULL);
+        bench_check(cuStreamSynchronize(NULL), "cuStreamSynchronize");
+        samples[i] = bench_now() - start;
+    }
+    bench_report("launch.empty.waiting.p50", bench_median(samples, 5001) * 1e6, "us");
+}
+
+static void measureCopies(void) {
+    static const struct { const char *name; size_t byteCount; int repeats; } sizes[] = {
+        {"4KiB", 4 << 10, 2001}, {"1MiB", 1 << 20, 201}, {"64MiB", 64 << 20, 15}};
+    char *host = malloc(64 << 20);
+    memset(host, 1, 64 << 20);
+    CUdeviceptr device;
+    bench_check(cuMemAlloc_v2(&device, 64 << 20), "cuMemAlloc");
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        size_t byteCount = sizes[s].byteCount;
+        char name[64];
+        for (int i = 0; i <= sizes[s].repeats; i++) {
+            double start = bench_now();
+            bench_check(cuMemcpyHtoD_v2(device, host, byteCount), "cuMemcpyHtoD");
+            bench_check(cuCtxSynchronize(), "cuCtxSynchronize");
+            if (i > 0) samples[i - 1] = bench_now() - start;
+        }
+        snprintf(name, sizeof name, "copy.host_to_device.%s", sizes[s].name);
+        bench_report(name, (double)byteCount / bench_median(samples, (size_t)sizes[s].repeats) / 1e9, "GB/s");
+        for (int i = 0; i <= sizes[s].repeats; i++) {
+            double start = bench_now();
+            bench_check(cuMemcpyDtoH_v2(host, device, byteCount), "cuMemcpyDtoH");
+            if (i > 0) samples[i - 1] = bench_now() - start;
+        }
+        snprintf(name, sizeof name, "copy.device_to_host.%s", sizes[s].name);
+        bench_report(name, (double)byteCount / bench_median(samples, (size_t)sizes[s].repeats) / 1e9, "GB/s");
+    }
+    cuMemFree_v2(device);
+    free(host);
+}
+
+int main(void) {
+    CUdevice device;
+    CUcontext context;
+    CUevent event;
+    bench_check(cuInit(0), "cuInit");
+    bench_check(cuDeviceGet(&device, 0), "cuDeviceGet");
+    bench_check(cuDevicePrimaryCtxRetain(&context, device), "cuDevicePrimaryCtxRetain");
+    bench_check(cuCtxSetCurrent(context), "cuCtxSetCurrent");
+    bench_check(cuEventCreate(&event, 0), "cuEventCreate");
+    measureNoReply(event);
+    measureWaiting();
+    measureLaunch();
+    measureCopies();
+    return 0;
+}
