@@ -23,7 +23,7 @@ step() {
     "$@" >"$log" 2>&1 &
     worker=$!
     (
-        while sleep 10 </dev/null >/dev/null 2>&1; do
+        while sleep 10 >/dev/null 2>&1; do
             say "$name: $((SECONDS - start)) s, $(tail -n 1 "$log" | tr -d '\r' | cut -c 1-100)"
         done
     ) &
