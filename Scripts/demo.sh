@@ -17,6 +17,7 @@ export ROOST_STATE_DIR=$work/state PYTHONUNBUFFERED=1
 # Compiled kernels of an earlier run would hide whether compiling works.
 export CUPY_CACHE_DIR=$work/cupy
 
+# shellcheck disable=SC2317 # the trap calls it
 clean_up() {
     local pid
     for pid in "${pids[@]:-}"; do

@@ -1,0 +1,60 @@
+# `make` alone lists what there is.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+.PHONY: help setup build release test unit integration demo bench check format lint generate conformance-numba fuzz clean
+
+help: ## List these verbs
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: ## Install what a build and the tests need (Debian packages, Python environment)
+	@bash Scripts/setup-debian.sh
+	@bash Scripts/setup-python.sh
+
+build: ## Debug build of everything
+	@bash Scripts/setup-debian.sh
+	swift build --build-tests
+
+release: ## Release build, laid out in .build/roost
+	@bash Scripts/setup-debian.sh
+	@bash Scripts/build-release.sh
+
+test: ## Everything that CI runs: lint, generator check, unit tests, release build, integration tests
+	@bash Scripts/test.sh
+
+unit: ## Unit and loopback tests only
+	swift test
+
+integration: release ## Integration tests only: real processes, C programs, Python clients
+	@bash Scripts/setup-python.sh
+	@bash Scripts/test-integration.sh
+
+demo: ## Three unmodified CUDA programs side by side on one software GPU
+	@bash Scripts/demo.sh
+
+bench: ## Measure calls, copies, kernels and loading beside their physical limits
+	@bash Scripts/bench.sh
+
+check: lint ## Quick checks before a commit: lint, generated files, tidy tests
+	@bash Scripts/generate.sh --check
+	swift test --filter TidyTests
+
+format: ## Format the hand-written Swift files
+	@bash Scripts/format.sh
+
+lint: ## Check the format of Swift files, and shell scripts where shellcheck is installed
+	@bash Scripts/lint.sh
+
+generate: ## Write the generated files from API/*.json
+	@bash Scripts/generate.sh
+
+conformance-numba: release ## Run numba-cuda's own driver tests and compare with the recorded table
+	@bash Scripts/setup-python.sh
+	@bash Scripts/conformance-numba.sh
+
+fuzz: ## Fuzz the frame decoder and the PTX parser for a minute each
+	@bash Scripts/fuzz.sh
+
+clean: ## Remove everything that was built
+	rm -rf .build Tools/.build Benchmarks/.build Fuzzing/.build

@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Builds the release and the measured programs, and runs them; arguments go to `bench`.
+set -euo pipefail
+. "$(dirname "$0")/progress.sh"
+cd "$ROOT"
+
+bash Scripts/setup-debian.sh
+bash Scripts/build-release.sh
+step build-benchmarks swift build -c release --package-path Benchmarks --scratch-path "$BUILD/benchmarks"
+exec "$BUILD/benchmarks/release/bench" "$@"
