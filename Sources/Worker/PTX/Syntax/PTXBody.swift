@@ -46,7 +46,7 @@ public struct PTXInstruction: Sendable {
 }
 
 /// An operand.
-public indirect enum PTXOperand: Sendable {
+public enum PTXOperand: Sendable {
     case register(Int)
     /// `-%r1` or `!%p1` before a register is kept as a negation where PTX allows it.
     case negated(Int)
@@ -61,14 +61,15 @@ public indirect enum PTXOperand: Sendable {
     case variable(Int, offset: Int64)
     /// A module-scope symbol, a function, a function's parameter, a label, or a prototype; plus a byte offset.
     case symbol(String, offset: Int64)
-    /// `[base+offset]`: the base is a register, a variable, a symbol or an integer.
-    case address(PTXOperand, offset: Int64)
+    /// `[base+offset]`: the base is a register, a variable, a symbol or an integer. `[a, {b, c}]` of textures and
+    /// surfaces is an address whose base is the `list` of what stands between the brackets.
+    indirect case address(PTXOperand, offset: Int64)
     /// `{a, b}`: a vector operand.
     case vector([PTXOperand])
     /// `(a, b)`: the parenthesized list of a call.
     case list([PTXOperand])
     /// `%p|%q`.
-    case pair(PTXOperand, PTXOperand)
+    indirect case pair(PTXOperand, PTXOperand)
     /// One component of a vector register, `%v.x`: 0 for x or r, 1 for y or g, …
     case component(Int, Int)
     /// `_`.

@@ -15,6 +15,19 @@ public struct PTXModule: Sendable {
     public var functions: [PTXFunction]
     /// The text; token ranges of bodies point into it.
     public var text: [UInt8]
+    /// What stands behind the number in `.target`: `a` in `sm_90a`, else empty.
+    public var targetSuffix: String
+    /// What each module-scope name stands for.
+    var symbols: [String: Symbol]
+
+    enum Symbol: Sendable, Equatable {
+        /// Index into ``functions``.
+        case function(Int)
+        /// Index into ``variables``.
+        case variable(Int)
+        /// `.alias`: the name of the function that it stands for.
+        case alias(of: String)
+    }
 }
 
 /// A kernel (`.entry`) or a device function (`.func`).
@@ -35,6 +48,12 @@ public struct PTXFunction: Sendable {
     public var bodyRange: Range<Int>?
     /// The line and column of the first byte of `bodyRange`.
     public var bodyPosition: PTXPosition
+    /// Whether the function never returns (`.noreturn`).
+    public var isNoReturn: Bool
+    /// `.maxnreg`, registers per thread at most.
+    public var maxRegisters: Int?
+    /// `.reqnctapercluster`, when given: blocks of a cluster in x, y, z.
+    public var requiredClusterBlocks: (x: Int, y: Int, z: Int)?
 }
 
 /// A variable or a parameter: at module scope, in a parameter list, or in a body.
@@ -60,6 +79,14 @@ public struct PTXVariable: Sendable {
     public var initializers: [Initializer]
     public var isManaged: Bool
     public var position: PTXPosition
+    /// Set for `.texref`, `.samplerref` and `.surfref` variables, whose type then reads `.b64`.
+    public var reference: Reference?
+    /// Where a kernel parameter marked `.ptr` points to, when its space is given.
+    public var pointerSpace: PTXStateSpace?
+
+    /// An opaque variable that the host binds to a texture, a sampler or a surface.
+    public enum Reference: UInt8, Sendable { case texture, sampler, surface }
+
     /// Size in bytes; 0 for `name[]`.
     public var byteCount: Int { elementCount * vectorWidth * type.byteCount }
 }
