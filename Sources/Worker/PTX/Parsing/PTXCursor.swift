@@ -95,7 +95,9 @@ struct PTXCursor {
         repeat {
             if isAt("(") { depth += 1 }
             if isAt(")") { depth -= 1 }
-            if isAtEnd { throw PTXError(.syntax, at: start, "expected ')' to close this '(', found the end of the text") }
+            guard !isAtEnd else {
+                throw PTXError(.syntax, at: start, "expected ')' to close this '(', found the end of the text")
+            }
             try advance()
         } while depth > 0
     }

@@ -1,5 +1,5 @@
 extension PTXModule {
-    /// Reads the directives, variables and signatures of `text`; bodies are only delimited. Text behind a NUL is ignored.
+    /// Reads the directives, variables and signatures of `text`; bodies are only delimited. A NUL ends the text.
     public init(parsing text: [UInt8]) throws(PTXError) {
         guard text.count <= PTXLimits.textBytes else {
             throw PTXError(

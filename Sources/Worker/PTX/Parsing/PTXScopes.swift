@@ -47,7 +47,7 @@ struct PTXScopedLabels {
                 try cursor.advance()
                 try cursor.advance()
                 // A prototype or a list of targets belongs to its label, and braces do not open a scope there.
-                if cursor.token.kind == .directive { try cursor.skipStatement() }
+                if cursor.isAtLabelDirective { try cursor.skipStatement() }
             } else {
                 try cursor.skipStatement()
             }
@@ -70,5 +70,12 @@ struct PTXScopedLabels {
             suffix += 1
         }
         scopes[scope][name] = unique
+    }
+}
+
+extension PTXCursor {
+    /// Whether the directive at hand belongs to the label before it.
+    fileprivate var isAtLabelDirective: Bool {
+        isAt(word: ".callprototype") || isAt(word: ".branchtargets") || isAt(word: ".calltargets")
     }
 }
