@@ -1,0 +1,106 @@
+/// A place where a worker listens.
+public enum Endpoint: Sendable, Equatable {
+    /// A Unix-domain socket: `unix:///run/roost/a.sock`.
+    case unix(path: [UInt8])
+    /// `tcp://host:port`; the host is a name, an IPv4 address or an IPv6 address in brackets.
+    case tcp(host: [UInt8], port: UInt16)
+    /// Byte rings in shared memory, arranged over a Unix-domain socket: `shm:///run/roost/a.sock`.
+    case sharedMemory(path: [UInt8])
+
+    /// The longest path of a Unix-domain socket, in bytes.
+    public static let pathByteCountMax = 107
+    private static let hostByteCountMax = 255
+
+    /// Parses an endpoint, without spaces around it; nil when it is none.
+    public init?(utf8 text: some Sequence<UInt8>) {
+        let bytes = [UInt8](text)
+        if let path = Endpoint.rest(of: bytes, after: "unix://") {
+            guard Endpoint.isPath(path) else { return nil }
+            self = .unix(path: path)
+        } else if let path = Endpoint.rest(of: bytes, after: "shm://") {
+            guard Endpoint.isPath(path) else { return nil }
+            self = .sharedMemory(path: path)
+        } else if let place = Endpoint.rest(of: bytes, after: "tcp://") {
+            guard let parsed = Endpoint.hostAndPort(place) else { return nil }
+            self = parsed
+        } else {
+            return nil
+        }
+    }
+
+    public init?(_ text: String) { self.init(utf8: text.utf8) }
+
+    /// Parses endpoints with semicolons between them, as in `ROOST_ENDPOINT`; nil if one of them is none, or there is none.
+    public static func list(utf8 text: some Sequence<UInt8>) -> [Endpoint]? {
+        var endpoints: [Endpoint] = []
+        for part in [UInt8](text).split(separator: UInt8(ascii: ";")) {
+            let trimmed = part.drop { $0 == UInt8(ascii: " ") }
+            guard let endpoint = Endpoint(utf8: trimmed) else { return nil }
+            endpoints.append(endpoint)
+        }
+        return endpoints.isEmpty ? nil : endpoints
+    }
+
+    /// Whether both ends are on one machine.
+    public var isLocal: Bool {
+        if case .tcp = self { return false }
+        return true
+    }
+
+    /// The path of the Unix-domain socket, nil for TCP.
+    public var path: [UInt8]? {
+        switch self {
+        case .unix(let path), .sharedMemory(let path): path
+        case .tcp: nil
+        }
+    }
+
+    private static func isPath(_ path: [UInt8]) -> Bool {
+        path.first == UInt8(ascii: "/") && path.count > 1 && path.count <= pathByteCountMax && !path.contains(0)
+    }
+
+    private static func rest(of bytes: [UInt8], after prefix: StaticString) -> [UInt8]? {
+        let count = prefix.utf8CodeUnitCount
+        guard bytes.count >= count else { return nil }
+        let isEqual = prefix.withUTF8Buffer { prefix in
+            for (index, byte) in prefix.enumerated() where bytes[index] != byte { return false }
+            return true
+        }
+        return isEqual ? [UInt8](bytes[count...]) : nil
+    }
+
+    private static func hostAndPort(_ place: [UInt8]) -> Endpoint? {
+        guard let colon = place.lastIndex(of: UInt8(ascii: ":")) else { return nil }
+        var host = [UInt8](place[..<colon])
+        if host.first == UInt8(ascii: "["), host.last == UInt8(ascii: "]"), host.count > 2 {
+            host = [UInt8](host[1..<(host.count - 1)])
+        } else if host.contains(UInt8(ascii: ":")) {
+            return nil
+        }
+        guard !host.isEmpty, host.count <= hostByteCountMax else { return nil }
+        guard !host.contains(where: { $0 <= 0x20 || $0 == UInt8(ascii: "/") || $0 >= 0x7F }) else { return nil }
+        var port: UInt32 = 0
+        let digits = place[(colon + 1)...]
+        guard !digits.isEmpty, digits.count <= 5 else { return nil }
+        for digit in digits {
+            guard digit >= UInt8(ascii: "0"), digit <= UInt8(ascii: "9") else { return nil }
+            port = port * 10 + UInt32(digit &- UInt8(ascii: "0"))
+        }
+        guard let port = UInt16(exactly: port) else { return nil }
+        return .tcp(host: host, port: port)
+    }
+}
+
+extension Endpoint: CustomStringConvertible {
+    /// The text that ``init(_:)`` parses.
+    public var description: String {
+        switch self {
+        case .unix(let path): "unix://" + String(decoding: path, as: UTF8.self)
+        case .sharedMemory(let path): "shm://" + String(decoding: path, as: UTF8.self)
+        case .tcp(let host, let port):
+            host.contains(UInt8(ascii: ":"))
+                ? "tcp://[" + String(decoding: host, as: UTF8.self) + "]:\(port)"
+                : "tcp://" + String(decoding: host, as: UTF8.self) + ":\(port)"
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import CPosix
+
+/// Where clients arrive at a worker.
+public final class Listener: Sendable {
+    private let descriptor: Int32
+    private let isLocal: Bool
+
+    /// The place, with the real port when port 0 was asked for.
+    public let endpoint: Endpoint
+
+    /// Listens. A Unix-domain socket is for this user only; one that a dead worker left behind is replaced.
+    public init(_ endpoint: Endpoint, backlog: Int32 = 128) throws(TransportError) {
+        var actual = endpoint
+        var descriptor: Int32
+        switch endpoint {
+        case .unix(let path), .sharedMemory(let path):
+            guard path.count <= Endpoint.pathByteCountMax else { throw .tooLong }
+            descriptor = path.withTerminator { posix_unix_listen($0, backlog) }
+            if descriptor == -EADDRINUSE {
+                try Listener.removeStale(path)
+                descriptor = path.withTerminator { posix_unix_listen($0, backlog) }
+            }
+        case .tcp(let host, let port):
+            descriptor = host.withTerminator { posix_tcp_listen($0, port, backlog) }
+            if descriptor == -ENOENT { throw .unknownHost }
+            if descriptor >= 0, let bound = UInt16(exactly: posix_socket_port(descriptor)) {
+                actual = .tcp(host: host, port: bound)
+            }
+        }
+        guard descriptor >= 0 else {
+            switch -descriptor {
+            case EADDRINUSE: throw .addressInUse
+            case ENAMETOOLONG: throw .tooLong
+            default: throw .system(-descriptor)
+            }
+        }
+        self.descriptor = descriptor
+        self.endpoint = actual
+        isLocal = endpoint.isLocal
+    }
+
+    deinit { _ = posix_close(descriptor) }
+
+    /// Waits for the next client; its greeting has not been read yet. Throws `closed` once the listener was closed.
+    public func accept() throws(TransportError) -> Connection {
+        let accepted = posix_accept(descriptor)
+        guard accepted >= 0 else {
+            // A socket that was shut down refuses to accept as one that never listened.
+            throw accepted == -EINVAL ? .closed : .system(-accepted)
+        }
+        if !isLocal { posix_tcp_tune(accepted) }
+        return Connection(descriptor: accepted, isLocal: isLocal)
+    }
+
+    /// Stops listening: a blocked ``accept()`` throws, and the socket's file goes away.
+    public func close() {
+        if let path = endpoint.path { _ = path.withTerminator { posix_unlink($0) } }
+        _ = posix_shutdown(descriptor)
+    }
+
+    private static func removeStale(_ path: [UInt8]) throws(TransportError) {
+        let probe = path.withTerminator { posix_unix_connect($0, 200) }
+        if probe >= 0 {
+            _ = posix_close(probe)
+            throw .addressInUse
+        }
+        guard probe == -ECONNREFUSED else { throw .addressInUse }
+        _ = path.withTerminator { posix_unlink($0) }
+    }
+}
