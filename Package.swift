@@ -150,6 +150,8 @@ let package = Package(
         : [
             .executable(name: "roost", targets: ["roost"]),
             .executable(name: "roost-worker", targets: ["roost-worker"]),
+            // For the nested package Fuzzing.
+            .library(name: "Decoders", targets: ["WireProtocol", "PTX", "DeviceImages"]),
         ]),
     dependencies: isEmbedded
         ? []
