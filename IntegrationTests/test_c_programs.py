@@ -1,0 +1,42 @@
+"""C programs linked with our libcuda.so.1, each on a vGPU of its own. What they check stands in C/*.c."""
+
+import pytest
+
+from conftest import EXPORTS
+
+SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors"]
+
+
+@pytest.mark.parametrize("name", SIMPLE)
+def test_program(roost, programs, name):
+    assert roost.run(programs / name).splitlines()[-1] == "PASS"
+
+
+@pytest.mark.parametrize("name", ["smoke", "threads", "out_of_memory", "sticky_error"])
+def test_program_in_strict_mode(roost, programs, name):
+    output = roost.run(programs / name, environment={"ROOST_STRICT": "1"})
+    assert output.splitlines()[-1] == "PASS"
+
+
+@pytest.mark.parametrize("name", ["proc_address", "bad_arguments"])
+def test_every_exported_function(roost, programs, name):
+    assert roost.run(programs / name, EXPORTS, seconds=120).splitlines()[-1] == "PASS"
+
+
+def test_damaged_modules_do_not_bring_the_worker_down(roost, programs):
+    assert roost.run(programs / "mutated_ptx", seconds=120).splitlines()[-1] == "PASS"
+
+
+def test_without_a_worker_the_library_says_that_there_is_no_device(programs):
+    import os
+    import subprocess
+
+    from conftest import LIBRARIES
+
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("ROOST_")}
+    environment["LD_LIBRARY_PATH"] = str(LIBRARIES)
+    result = subprocess.run(
+        [programs / "smoke"], env=environment, capture_output=True, text=True, timeout=60,
+    )
+    assert result.returncode == 1
+    assert "cuInit(0) returned 100" in result.stderr
