@@ -1,6 +1,6 @@
 /// The parsed body of one function. Names are resolved: lexical scopes are gone, every register and variable has an
 /// index of its own.
-public struct PTXBody: Sendable {
+public struct PTXBody: Sendable, Equatable {
     /// All registers that the body declares, in order; operands name them by index.
     public var registers: [PTXRegister]
     /// `.shared`, `.local`, `.param` (call arguments), `.const` and `.global` variables that the body declares.
@@ -9,7 +9,7 @@ public struct PTXBody: Sendable {
 }
 
 /// A virtual register.
-public struct PTXRegister: Sendable {
+public struct PTXRegister: Sendable, Equatable {
     public var name: String
     public var type: PTXType
     /// 1, or the width of `.v2` and `.v4`.
@@ -17,7 +17,7 @@ public struct PTXRegister: Sendable {
 }
 
 /// One statement of a body.
-public enum PTXStatement: Sendable {
+public enum PTXStatement: Sendable, Equatable {
     /// A label, unique in the body after scoping.
     case label(String)
     case instruction(PTXInstruction)
@@ -28,9 +28,9 @@ public enum PTXStatement: Sendable {
 }
 
 /// One instruction: `@!%p1 ld.global.v4.f32 {%f1, %f2, %f3, %f4}, [%rd1+16];`
-public struct PTXInstruction: Sendable {
+public struct PTXInstruction: Sendable, Equatable {
     /// The register that guards it, if one does.
-    public struct Guard: Sendable {
+    public struct Guard: Sendable, Equatable {
         public var register: Int
         public var isNegated: Bool
     }
@@ -46,7 +46,7 @@ public struct PTXInstruction: Sendable {
 }
 
 /// An operand.
-public enum PTXOperand: Sendable {
+public enum PTXOperand: Sendable, Equatable {
     case register(Int)
     /// `-%r1` or `!%p1` before a register is kept as a negation where PTX allows it.
     case negated(Int)

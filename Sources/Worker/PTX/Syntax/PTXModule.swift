@@ -57,7 +57,7 @@ public struct PTXFunction: Sendable {
 }
 
 /// A variable or a parameter: at module scope, in a parameter list, or in a body.
-public struct PTXVariable: Sendable {
+public struct PTXVariable: Sendable, Equatable {
     /// One value of an initializer list.
     public enum Initializer: Sendable, Equatable {
         /// The little-endian bits of one element.
