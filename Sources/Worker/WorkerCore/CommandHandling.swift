@@ -71,44 +71,61 @@ public final class BulkSource {
     static let lost = CommandError(1, "the connection ended within a transfer")
 }
 
-/// The raw bytes after a reply. The handler says how many there are and how to produce them.
+/// The raw bytes after a reply. The handler promises how many there are, then sends them; before the first of them the reply
+/// itself leaves, so a handler must not fail after it began.
 public final class BulkSink {
+    /// Sends the reply's frame, which announces so many bytes; false when the connection ended.
+    public typealias Begin = (_ byteCount: UInt64) -> Bool
     /// Sends bytes; false when the connection ended.
     public typealias Send = (UnsafeRawBufferPointer) -> Bool
-    /// Calls its argument with consecutive pieces, `byteCount` bytes together; stops when that answers false.
-    public typealias Producer = (Send) -> Void
 
+    private let begin: Begin
+    private let write: Send
+    /// Bytes that the reply announces.
     public private(set) var byteCount: UInt64 = 0
-    private var producer: Producer?
+    private var remainingByteCount: UInt64 = 0
+    /// Whether the reply has left.
+    public private(set) var hasBegun = false
+    private var isConnected = true
 
-    public init() {}
-
-    /// Promises `byteCount` bytes. `producer` runs on the lane's thread after the reply's frame was sent.
-    public func provide(byteCount: UInt64, _ producer: @escaping Producer) {
-        self.byteCount = byteCount
-        self.producer = producer
+    public init(begin: @escaping Begin, write: @escaping Send) {
+        self.begin = begin
+        self.write = write
     }
 
     func reset() {
         byteCount = 0
-        producer = nil
+        remainingByteCount = 0
+        hasBegun = false
+        isConnected = true
     }
 
-    /// Sends all that was promised, zeros where the producer fell short; false when the connection ended.
-    func produce(_ send: Send) -> Bool {
-        var rest = byteCount
-        var isConnected = true
-        producer? { piece in
-            guard isConnected, UInt64(piece.count) <= rest else { return false }
-            rest -= UInt64(piece.count)
-            isConnected = send(piece)
-            return isConnected
+    /// Promises so many bytes. Called once, before ``send(_:)``.
+    public func promise(_ byteCount: UInt64) {
+        self.byteCount = byteCount
+        remainingByteCount = byteCount
+    }
+
+    /// Sends the next bytes, blocking on the connection; false when it ended or when there are more than promised.
+    public func send(_ piece: UnsafeRawBufferPointer) -> Bool {
+        guard isConnected, UInt64(piece.count) <= remainingByteCount else { return false }
+        if !hasBegun {
+            hasBegun = true
+            isConnected = begin(byteCount)
         }
-        let zeros = [UInt8](repeating: 0, count: rest > 0 ? 4096 : 0)
-        while isConnected, rest > 0 {
-            let count = Int(min(rest, 4096))
-            isConnected = zeros.withUnsafeBytes { send(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
-            rest -= UInt64(count)
+        guard isConnected else { return false }
+        remainingByteCount -= UInt64(piece.count)
+        isConnected = write(piece)
+        return isConnected
+    }
+
+    /// Sends zeros for what the handler promised and did not send; false when the connection ended. The reply has left.
+    func finish() -> Bool {
+        hasBegun = true
+        let zeros = [UInt8](repeating: 0, count: 4096)
+        while isConnected, remainingByteCount > 0 {
+            let count = Int(min(remainingByteCount, 4096))
+            _ = zeros.withUnsafeBytes { send(UnsafeRawBufferPointer(rebasing: $0[..<count])) }
         }
         return isConnected
     }
@@ -117,7 +134,7 @@ public final class BulkSink {
 /// What one lane's dispatcher needs beside the payload; the lane resets it before each command.
 public final class DispatchContext {
     private let source: BulkSource
-    public let sink = BulkSink()
+    public let sink: BulkSink
     /// Of the command that is dispatched now.
     private var header = CommandHeader(id: 0, flags: 0, payloadByteCount: 0)
     /// Why the command failed; nil if it did not.
@@ -127,8 +144,9 @@ public final class DispatchContext {
     /// Whether a handler of a command that answers ran to its end, successful or not.
     public private(set) var hasReply = false
 
-    public init(source: BulkSource) {
+    public init(source: BulkSource, sink: BulkSink) {
         self.source = source
+        self.sink = sink
     }
 
     /// Begins a command.
@@ -137,6 +155,7 @@ public final class DispatchContext {
         failure = nil
         output.removeAll(keepingCapacity: true)
         hasReply = false
+        source.begin(byteCount: 0)
         sink.reset()
     }
 

@@ -1,0 +1,41 @@
+/// What a worker is told when it starts.
+public struct WorkerConfiguration: Sendable {
+    /// The vGPU's memory in bytes.
+    public var vramByteCount: UInt64 = 4 << 30
+    /// The share of the device's compute, in percent; reported, not enforced.
+    public var computePercent: UInt32 = 100
+    /// What clients must present; nil lets everybody in.
+    public var token: [UInt8]?
+    /// The hash of the API description that clients must have been built from.
+    public var descriptionHash: UInt64
+    public var limits = WorkerLimits()
+
+    public init(descriptionHash: UInt64) {
+        self.descriptionHash = descriptionHash
+    }
+}
+
+/// What one client, or all together, may have of each thing.
+public struct WorkerLimits: Sendable {
+    public var sessionCount = 256
+    /// Connections of one session that carry commands.
+    public var laneCountPerSession = 1024
+    /// Connections that have not finished their greeting.
+    public var greetingCount = 64
+    public var monitorCount = 64
+    /// Contexts, streams, events, modules or functions of one session, each.
+    public var handleCount = 1 << 20
+    public var contextCount = 64
+    /// Allocations of one session.
+    public var allocationCount = 1 << 20
+    /// Bytes of host memory that a session may have mapped for the device.
+    public var hostMemoryByteCount: UInt64 = 16 << 30
+    /// The largest image of a module, in bytes.
+    public var imageByteCount: UInt64 = 1 << 30
+    /// Device `printf` output that waits for a reply, in bytes; what comes later is dropped, as on a device.
+    public var printfByteCount = 1 << 20
+    /// How long a lane waits for another one, in nanoseconds.
+    public var laneWaitNanoseconds: UInt64 = 300_000_000_000
+
+    public init() {}
+}

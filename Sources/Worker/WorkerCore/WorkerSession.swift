@@ -1,0 +1,175 @@
+import GPUBackend
+import Primitives
+import Synchronization
+import Transport
+import WireProtocol
+
+/// One client process at the worker: what its lanes share. It ends, with everything in it, when its last lane closes.
+final class WorkerSession: @unchecked Sendable {
+    // SAFETY: `state` is only reached under `lock`; everything else is constant or synchronizes itself.
+    struct State {
+        var devices: [UInt32: SessionDevice] = [:]
+        var contexts: SlotTable<WorkerContext>
+        var streams: SlotTable<Owned<any BackendStream>>
+        var events: SlotTable<Owned<any BackendEvent>>
+        var modules: SlotTable<WorkerModule>
+        var functions: SlotTable<Owned<any BackendFunction>>
+        var allocations: [UInt64: WorkerAllocation] = [:]
+        var moduleArenas: [UInt32: ModuleArena] = [:]
+        var hostByteCount: UInt64 = 0
+        /// Errors of commands outside any context.
+        var deferred: CommandError?
+        var isClosed = false
+
+        init(_ limits: WorkerLimits) {
+            contexts = SlotTable(slotCountMax: limits.contextCount * 4)
+            streams = SlotTable(slotCountMax: limits.handleCount)
+            events = SlotTable(slotCountMax: limits.handleCount)
+            modules = SlotTable(slotCountMax: limits.handleCount)
+            functions = SlotTable(slotCountMax: limits.handleCount)
+        }
+    }
+
+    let id: SessionID
+    /// Names the session in the ledger; unlike the id, no later session has it too.
+    let serial: UInt64
+    let processID: UInt32
+    /// UTF-8, as the client claims it.
+    let processName: [UInt8]
+    unowned let worker: Worker
+    let lanes = LaneRegistry()
+    let hostFunctions = HostFunctionQueue()
+    let printf: PrintfBuffer
+
+    private let lock = Lock()
+    private var state: State
+
+    init(serial: UInt64, hello: ReceivedHello, worker: Worker) {
+        id = hello.session
+        self.serial = serial
+        self.worker = worker
+        processID = hello.processID
+        processName = hello.processName
+        printf = PrintfBuffer(limit: worker.configuration.limits.printfByteCount)
+        state = State(worker.configuration.limits)
+    }
+
+    var limits: WorkerLimits { worker.configuration.limits }
+
+    /// Works on the tables; must not block or call a backend that waits.
+    func withState<Result>(_ body: (inout State) throws(CommandError) -> Result) throws(CommandError) -> Result {
+        lock.acquire()
+        defer { lock.release() }
+        return try body(&state)
+    }
+
+    /// Works on the tables without errors.
+    func withTables<Result>(_ body: (inout State) -> Result) -> Result {
+        lock.acquire()
+        defer { lock.release() }
+        return body(&state)
+    }
+
+    /// Remembers an error outside any context.
+    func note(_ error: CommandError) {
+        lock.withLock { if state.deferred == nil { state.deferred = error } }
+    }
+
+    /// The first error outside any context since the last call.
+    func takeDeferred() -> CommandError? {
+        lock.withLock {
+            defer { state.deferred = nil }
+            return state.deferred
+        }
+    }
+
+    /// Nanoseconds in which work ran.
+    var busyNanoseconds: UInt64 {
+        let devices = lock.withLock { Array(state.devices.values) }
+        return devices.reduce(0) { $0 &+ $1.backend.busyNanoseconds }
+    }
+
+    /// The device with this ordinal, from its first context on.
+    func device(_ ordinal: UInt32) throws(CommandError) -> SessionDevice {
+        // The ordinal is the client's, which may use several workers; here it names the arena. This worker has one device.
+        guard ordinal < 64 else { throw .invalidDevice }
+        lock.acquire()
+        defer { lock.release() }
+        guard !state.isClosed else { throw .deinitialized }
+        if let device = state.devices[ordinal] { return device }
+        let arena = AddressArena(base: DeviceArena.base(ordinal: ordinal), byteCount: DeviceArena.byteCount)
+        let backend = try translating { () throws(BackendError) in
+            try worker.backend.makeSession(device: 0, arena: arena, host: SessionHost(session: self))
+        }
+        let device = SessionDevice(ordinal: ordinal, backend: backend)
+        state.devices[ordinal] = device
+        state.moduleArenas[ordinal] = ModuleArena(arenaBase: arena.base)
+        return device
+    }
+
+    /// Has every wait of the session end; its lanes then notice that their client is gone. Does not block.
+    func cancel() {
+        let devices = lock.withLock { Array(state.devices.values) }
+        hostFunctions.cancel()
+        lanes.cancel()
+        for device in devices { device.backend.cancel() }
+    }
+
+    /// Frees everything. Called once, by the last lane.
+    func close() {
+        cancel()
+        let old = lock.withLock {
+            defer {
+                state = State(limits)
+                state.isClosed = true
+            }
+            return state
+        }
+        for device in old.devices.values { device.backend.close() }
+        worker.withLedger { $0.close(serial) }
+    }
+}
+
+/// What backends ask of a session, without keeping it alive.
+final class SessionHost: BackendHost {
+    private let hostFunctions: HostFunctionQueue
+    private let printf: PrintfBuffer
+
+    init(session: WorkerSession) {
+        hostFunctions = session.hostFunctions
+        printf = session.printf
+    }
+
+    func runHostFunction(token: UInt64) { hostFunctions.run(token) }
+
+    func print(_ text: UnsafeRawBufferPointer) { printf.append(text) }
+}
+
+/// Device `printf` output on its way to the client.
+final class PrintfBuffer: Sendable {
+    private let bytes = Mutex<[UInt8]>([])
+    private let count = Atomic(0)
+    private let limit: Int
+
+    init(limit: Int) {
+        self.limit = limit
+    }
+
+    func append(_ text: UnsafeRawBufferPointer) {
+        bytes.withLock { bytes in
+            bytes.append(contentsOf: text.prefix(limit - bytes.count))
+            count.store(bytes.count, ordering: .releasing)
+        }
+    }
+
+    /// Takes at most `limit` bytes out, oldest first.
+    func take(atMost limit: Int) -> [UInt8] {
+        guard count.load(ordering: .acquiring) > 0 else { return [] }
+        return bytes.withLock { bytes in
+            let taken = [UInt8](bytes.prefix(limit))
+            bytes.removeFirst(taken.count)
+            count.store(bytes.count, ordering: .releasing)
+            return taken
+        }
+    }
+}
