@@ -128,6 +128,13 @@ int64_t posix_file_byte_count(const char *path) { return status_byte_count(AT_FD
 int64_t posix_descriptor_byte_count(int descriptor) { return status_byte_count(descriptor, "", AT_EMPTY_PATH); }
 bool posix_file_exists(const char *path) { return access(path, F_OK) == 0; }
 
+bool posix_is_socket_file(const char *path) {
+  enum { FILE_KIND = 0170000, SOCKET_KIND = 0140000 };
+  struct statx status;
+  if (syscall(SYS_statx, AT_FDCWD, path, AT_SYMLINK_NOFOLLOW, STATX_TYPE, &status) != 0) return false;
+  return (status.stx_mode & FILE_KIND) == SOCKET_KIND;
+}
+
 extern int mkdir(const char *, unsigned);
 extern int chmod(const char *, unsigned);
 extern int rename(const char *, const char *);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -149,6 +150,10 @@ void posix_random(void *buffer, size_t byte_count) {
 // Embedded Swift's hashing calls `arc4random_buf`, which glibc has only since 2.36. This one stays inside the library.
 __attribute__((visibility("hidden"))) void arc4random_buf(void *buffer, size_t byte_count) {
   posix_random(buffer, byte_count);
+}
+
+int posix_die_with_parent(int signal_number) {
+  return prctl(PR_SET_PDEATHSIG, (unsigned long)signal_number, 0, 0, 0) == 0 ? 0 : -errno;
 }
 
 // MARK: - Dynamic linking

@@ -72,13 +72,13 @@ public enum Endpoint: Sendable, Equatable {
     private static func hostAndPort(_ place: [UInt8]) -> Endpoint? {
         guard let colon = place.lastIndex(of: UInt8(ascii: ":")) else { return nil }
         var host = [UInt8](place[..<colon])
-        if host.first == UInt8(ascii: "["), host.last == UInt8(ascii: "]"), host.count > 2 {
-            host = [UInt8](host[1..<(host.count - 1)])
-        } else if host.contains(UInt8(ascii: ":")) {
-            return nil
+        if host.first == UInt8(ascii: "["), host.last == UInt8(ascii: "]") {
+            host = [UInt8](host.dropFirst().dropLast())
+            guard host.allSatisfy(isAddressByte) else { return nil }
+        } else {
+            guard host.allSatisfy(isNameByte) else { return nil }
         }
         guard !host.isEmpty, host.count <= hostByteCountMax else { return nil }
-        guard !host.contains(where: { $0 <= 0x20 || $0 == UInt8(ascii: "/") || $0 >= 0x7F }) else { return nil }
         var port: UInt32 = 0
         let digits = place[(colon + 1)...]
         guard !digits.isEmpty, digits.count <= 5 else { return nil }
@@ -88,6 +88,20 @@ public enum Endpoint: Sendable, Equatable {
         }
         guard let port = UInt16(exactly: port) else { return nil }
         return .tcp(host: host, port: port)
+    }
+
+    private static func isNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+
+    /// Bytes of an IPv6 address, with the name of an interface after a percent sign.
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        isNameByte(byte) || byte == UInt8(ascii: ":") || byte == UInt8(ascii: "%")
     }
 }
 

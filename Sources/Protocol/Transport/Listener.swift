@@ -64,7 +64,8 @@ public final class Listener: Sendable {
             _ = posix_close(probe)
             throw .addressInUse
         }
-        guard probe == -ECONNREFUSED else { throw .addressInUse }
+        // Connecting to an ordinary file is refused too; only a socket may be removed.
+        guard probe == -ECONNREFUSED, path.withTerminator({ posix_is_socket_file($0) }) else { throw .addressInUse }
         _ = path.withTerminator { posix_unlink($0) }
     }
 }

@@ -149,6 +149,8 @@ int posix_block_signal(int signal_number);
 int posix_wait_signal(const int *signals, int count, int64_t nanoseconds);
 /// Ignores a signal in the whole process.
 int posix_ignore_signal(int signal_number);
+/// Has the kernel send a signal to this process when its parent ends. 0 or negative.
+int posix_die_with_parent(int signal_number);
 
 enum {
   POSIX_SIGNAL_HANGUP = 1, POSIX_SIGNAL_INTERRUPT = 2, POSIX_SIGNAL_KILL = 9, POSIX_SIGNAL_PIPE = 13,
@@ -216,6 +218,8 @@ static inline int posix_unlink(const char *path) { return unlink(path) == 0 ? 0 
 int64_t posix_file_byte_count(const char *path);
 int64_t posix_descriptor_byte_count(int descriptor);
 bool posix_file_exists(const char *path);
+/// Whether a Unix-domain socket was bound to this path.
+bool posix_is_socket_file(const char *path);
 int posix_make_folder(const char *path, int permissions);
 int posix_change_mode(const char *path, int permissions);
 int posix_rename(const char *from, const char *to);
