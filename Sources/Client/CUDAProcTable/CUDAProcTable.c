@@ -116,7 +116,17 @@ extern void cuDeviceTotalMem(void);
 extern void cuDeviceTotalMem_v2(void);
 extern void cuDeviceUnregisterAsyncNotification(void);
 extern void cuDriverGetVersion(void);
+extern void cuEGLStreamConsumerAcquireFrame(void);
+extern void cuEGLStreamConsumerConnect(void);
+extern void cuEGLStreamConsumerConnectWithFlags(void);
+extern void cuEGLStreamConsumerDisconnect(void);
+extern void cuEGLStreamConsumerReleaseFrame(void);
+extern void cuEGLStreamProducerConnect(void);
+extern void cuEGLStreamProducerDisconnect(void);
+extern void cuEGLStreamProducerPresentFrame(void);
+extern void cuEGLStreamProducerReturnFrame(void);
 extern void cuEventCreate(void);
+extern void cuEventCreateFromEGLSync(void);
 extern void cuEventDestroy(void);
 extern void cuEventDestroy_v2(void);
 extern void cuEventElapsedTime(void);
@@ -144,6 +154,22 @@ extern void cuFuncSetBlockShape(void);
 extern void cuFuncSetCacheConfig(void);
 extern void cuFuncSetSharedMemConfig(void);
 extern void cuFuncSetSharedSize(void);
+extern void cuGLCtxCreate(void);
+extern void cuGLCtxCreate_v2(void);
+extern void cuGLGetDevices(void);
+extern void cuGLGetDevices_v2(void);
+extern void cuGLInit(void);
+extern void cuGLMapBufferObject(void);
+extern void cuGLMapBufferObjectAsync(void);
+extern void cuGLMapBufferObjectAsync_v2(void);
+extern void cuGLMapBufferObjectAsync_v2_ptsz(void);
+extern void cuGLMapBufferObject_v2(void);
+extern void cuGLMapBufferObject_v2_ptds(void);
+extern void cuGLRegisterBufferObject(void);
+extern void cuGLSetBufferObjectMapFlags(void);
+extern void cuGLUnmapBufferObject(void);
+extern void cuGLUnmapBufferObjectAsync(void);
+extern void cuGLUnregisterBufferObject(void);
 extern void cuGetErrorName(void);
 extern void cuGetErrorString(void);
 extern void cuGetExportTable(void);
@@ -249,8 +275,12 @@ extern void cuGraphRemoveDependencies_v2(void);
 extern void cuGraphRetainUserObject(void);
 extern void cuGraphUpload(void);
 extern void cuGraphUpload_ptsz(void);
+extern void cuGraphicsEGLRegisterImage(void);
+extern void cuGraphicsGLRegisterBuffer(void);
+extern void cuGraphicsGLRegisterImage(void);
 extern void cuGraphicsMapResources(void);
 extern void cuGraphicsMapResources_ptsz(void);
+extern void cuGraphicsResourceGetMappedEglFrame(void);
 extern void cuGraphicsResourceGetMappedMipmappedArray(void);
 extern void cuGraphicsResourceGetMappedPointer(void);
 extern void cuGraphicsResourceGetMappedPointer_v2(void);
@@ -260,6 +290,8 @@ extern void cuGraphicsSubResourceGetMappedArray(void);
 extern void cuGraphicsUnmapResources(void);
 extern void cuGraphicsUnmapResources_ptsz(void);
 extern void cuGraphicsUnregisterResource(void);
+extern void cuGraphicsVDPAURegisterOutputSurface(void);
+extern void cuGraphicsVDPAURegisterVideoSurface(void);
 extern void cuGreenCtxCreate(void);
 extern void cuGreenCtxDestroy(void);
 extern void cuGreenCtxGetDevResource(void);
@@ -692,6 +724,9 @@ extern void cuThreadExchangeStreamCaptureMode(void);
 extern void cuUserObjectCreate(void);
 extern void cuUserObjectRelease(void);
 extern void cuUserObjectRetain(void);
+extern void cuVDPAUCtxCreate(void);
+extern void cuVDPAUCtxCreate_v2(void);
+extern void cuVDPAUGetDevice(void);
 extern void cuWaitExternalSemaphoresAsync(void);
 extern void cuWaitExternalSemaphoresAsync_ptsz(void);
 
@@ -814,7 +849,17 @@ static const struct roost_proc_entry table[] = {
     {"cuDeviceTotalMem", 3020, 0, cuDeviceTotalMem_v2},
     {"cuDeviceUnregisterAsyncNotification", 12040, 0, cuDeviceUnregisterAsyncNotification},
     {"cuDriverGetVersion", 2020, 0, cuDriverGetVersion},
+    {"cuEGLStreamConsumerAcquireFrame", 7000, 0, cuEGLStreamConsumerAcquireFrame},
+    {"cuEGLStreamConsumerConnect", 7000, 0, cuEGLStreamConsumerConnect},
+    {"cuEGLStreamConsumerConnectWithFlags", 8000, 0, cuEGLStreamConsumerConnectWithFlags},
+    {"cuEGLStreamConsumerDisconnect", 7000, 0, cuEGLStreamConsumerDisconnect},
+    {"cuEGLStreamConsumerReleaseFrame", 7000, 0, cuEGLStreamConsumerReleaseFrame},
+    {"cuEGLStreamProducerConnect", 7000, 0, cuEGLStreamProducerConnect},
+    {"cuEGLStreamProducerDisconnect", 7000, 0, cuEGLStreamProducerDisconnect},
+    {"cuEGLStreamProducerPresentFrame", 7000, 0, cuEGLStreamProducerPresentFrame},
+    {"cuEGLStreamProducerReturnFrame", 7000, 0, cuEGLStreamProducerReturnFrame},
     {"cuEventCreate", 2000, 0, cuEventCreate},
+    {"cuEventCreateFromEGLSync", 9000, 0, cuEventCreateFromEGLSync},
     {"cuEventDestroy", 2000, 0, cuEventDestroy},
     {"cuEventDestroy", 4000, 0, cuEventDestroy_v2},
     {"cuEventElapsedTime", 2000, 0, cuEventElapsedTime},
@@ -842,6 +887,22 @@ static const struct roost_proc_entry table[] = {
     {"cuFuncSetCacheConfig", 3000, 0, cuFuncSetCacheConfig},
     {"cuFuncSetSharedMemConfig", 4020, 0, cuFuncSetSharedMemConfig},
     {"cuFuncSetSharedSize", 2000, 0, cuFuncSetSharedSize},
+    {"cuGLCtxCreate", 2000, 0, cuGLCtxCreate},
+    {"cuGLCtxCreate", 3020, 0, cuGLCtxCreate_v2},
+    {"cuGLGetDevices", 4010, 0, cuGLGetDevices},
+    {"cuGLGetDevices", 6050, 0, cuGLGetDevices_v2},
+    {"cuGLInit", 2000, 0, cuGLInit},
+    {"cuGLMapBufferObject", 2000, 0, cuGLMapBufferObject},
+    {"cuGLMapBufferObject", 3020, 0, cuGLMapBufferObject_v2},
+    {"cuGLMapBufferObject", 7000, 1, cuGLMapBufferObject_v2_ptds},
+    {"cuGLMapBufferObjectAsync", 2030, 0, cuGLMapBufferObjectAsync},
+    {"cuGLMapBufferObjectAsync", 3020, 0, cuGLMapBufferObjectAsync_v2},
+    {"cuGLMapBufferObjectAsync", 7000, 1, cuGLMapBufferObjectAsync_v2_ptsz},
+    {"cuGLRegisterBufferObject", 2000, 0, cuGLRegisterBufferObject},
+    {"cuGLSetBufferObjectMapFlags", 2030, 0, cuGLSetBufferObjectMapFlags},
+    {"cuGLUnmapBufferObject", 2000, 0, cuGLUnmapBufferObject},
+    {"cuGLUnmapBufferObjectAsync", 2030, 0, cuGLUnmapBufferObjectAsync},
+    {"cuGLUnregisterBufferObject", 2000, 0, cuGLUnregisterBufferObject},
     {"cuGetErrorName", 6000, 0, cuGetErrorName},
     {"cuGetErrorString", 6000, 0, cuGetErrorString},
     {"cuGetExportTable", 3000, 0, cuGetExportTable},
@@ -948,8 +1009,12 @@ static const struct roost_proc_entry table[] = {
     {"cuGraphRetainUserObject", 11030, 0, cuGraphRetainUserObject},
     {"cuGraphUpload", 11010, 0, cuGraphUpload},
     {"cuGraphUpload", 11010, 1, cuGraphUpload_ptsz},
+    {"cuGraphicsEGLRegisterImage", 7000, 0, cuGraphicsEGLRegisterImage},
+    {"cuGraphicsGLRegisterBuffer", 3000, 0, cuGraphicsGLRegisterBuffer},
+    {"cuGraphicsGLRegisterImage", 3000, 0, cuGraphicsGLRegisterImage},
     {"cuGraphicsMapResources", 3000, 0, cuGraphicsMapResources},
     {"cuGraphicsMapResources", 7000, 1, cuGraphicsMapResources_ptsz},
+    {"cuGraphicsResourceGetMappedEglFrame", 7000, 0, cuGraphicsResourceGetMappedEglFrame},
     {"cuGraphicsResourceGetMappedMipmappedArray", 5000, 0, cuGraphicsResourceGetMappedMipmappedArray},
     {"cuGraphicsResourceGetMappedPointer", 3000, 0, cuGraphicsResourceGetMappedPointer},
     {"cuGraphicsResourceGetMappedPointer", 3020, 0, cuGraphicsResourceGetMappedPointer_v2},
@@ -959,6 +1024,8 @@ static const struct roost_proc_entry table[] = {
     {"cuGraphicsUnmapResources", 3000, 0, cuGraphicsUnmapResources},
     {"cuGraphicsUnmapResources", 7000, 1, cuGraphicsUnmapResources_ptsz},
     {"cuGraphicsUnregisterResource", 3000, 0, cuGraphicsUnregisterResource},
+    {"cuGraphicsVDPAURegisterOutputSurface", 3010, 0, cuGraphicsVDPAURegisterOutputSurface},
+    {"cuGraphicsVDPAURegisterVideoSurface", 3010, 0, cuGraphicsVDPAURegisterVideoSurface},
     {"cuGreenCtxCreate", 12040, 0, cuGreenCtxCreate},
     {"cuGreenCtxDestroy", 12040, 0, cuGreenCtxDestroy},
     {"cuGreenCtxGetDevResource", 12040, 0, cuGreenCtxGetDevResource},
@@ -1391,6 +1458,9 @@ static const struct roost_proc_entry table[] = {
     {"cuUserObjectCreate", 11030, 0, cuUserObjectCreate},
     {"cuUserObjectRelease", 11030, 0, cuUserObjectRelease},
     {"cuUserObjectRetain", 11030, 0, cuUserObjectRetain},
+    {"cuVDPAUCtxCreate", 3010, 0, cuVDPAUCtxCreate},
+    {"cuVDPAUCtxCreate", 3020, 0, cuVDPAUCtxCreate_v2},
+    {"cuVDPAUGetDevice", 3010, 0, cuVDPAUGetDevice},
     {"cuWaitExternalSemaphoresAsync", 10000, 0, cuWaitExternalSemaphoresAsync},
     {"cuWaitExternalSemaphoresAsync", 10000, 1, cuWaitExternalSemaphoresAsync_ptsz},
 };

@@ -18,7 +18,7 @@ enum Families {
         ("StreamIsCapturing", "capture"), ("StreamGetCaptureInfo", "capture"), ("StreamUpdateCapture", "capture"),
         ("ThreadExchangeStreamCapture", "capture"), ("StreamWriteValue", "streamMemory"),
         ("StreamWaitValue", "streamMemory"), ("StreamBatchMemOp", "streamMemory"), ("Stream", "stream"),
-        ("Event", "event"), ("Graphics", "interop"), ("Graph", "graph"), ("UserObject", "graph"),
+        ("EventCreateFromEGL", "interop"), ("Event", "event"), ("Graphics", "interop"), ("Graph", "graph"), ("UserObject", "graph"),
         ("Import", "interop"), ("External", "interop"), ("DestroyExternal", "interop"), ("Signal", "interop"),
         ("WaitExternal", "interop"), ("GL", "interop"), ("EGL", "interop"), ("VDPAU", "interop"),
         ("TexRef", "texture"), ("TexObject", "texture"), ("SurfRef", "texture"), ("SurfObject", "texture"),

@@ -47,15 +47,38 @@ func union(_ contents: [HeaderContents]) -> TypeFile {
     return file
 }
 
+/// Makes a folder that stands in for the headers of OpenGL, EGL and VDPAU: their types as plain C ones.
+func graphicsHeaders() throws -> URL {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent("graphics-\(UUID().uuidString)")
+    let texts = [
+        "GL/gl.h": "#define GLuint unsigned int\n#define GLenum unsigned int\n", "EGL/egl.h": "#define EGLint int\n",
+        "EGL/eglext.h": "#define EGLImageKHR void *\n#define EGLStreamKHR void *\n#define EGLSyncKHR void *\n",
+        "vdpau/vdpau.h": "#define VdpDevice unsigned int\n#define VdpVideoSurface unsigned int\n"
+            + "#define VdpOutputSurface unsigned int\n#define VdpGetProcAddress void\n",
+    ]
+    for (name, text) in texts {
+        let file = folder.appendingPathComponent(name)
+        try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+        try text.write(to: file, atomically: true, encoding: .utf8)
+    }
+    return folder
+}
+
 func importCUDA(api: String, folders: [String]) throws {
+    let graphics = try graphicsHeaders()
+    defer { try? FileManager.default.removeItem(at: graphics) }
     let reader = HeaderReader(
         functionPrefix: "cu", typePrefixes: ["CU", "cuuint"], constantPrefixes: ["CU_", "CUDA_VERSION"])
     let contents = try folders.map { folder in
         try reader.read(
             Clang(
-                includeFolders: folder.split(separator: ":").map(String.init),
+                includeFolders: folder.split(separator: ":").map(String.init) + [graphics.path],
                 definitions: ["__CUDA_API_VERSION_INTERNAL"]),
-            headers: ["cudaTypedefs.h", "cudaProfiler.h", "cudaProfilerTypedefs.h"])
+            headers: [
+                "cudaTypedefs.h", "cudaProfiler.h", "cudaProfilerTypedefs.h", "cudaGL.h", "cudaGLTypedefs.h", "cudaEGL.h",
+                "cudaEGLTypedefs.h", "vdpau/vdpau.h", "cudaVDPAU.h", "cudaVDPAUTypedefs.h",
+            ])
     }
     let functions = contents.flatMap(\.functions)
     let types = union(contents)
