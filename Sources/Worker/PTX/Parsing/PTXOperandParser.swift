@@ -35,9 +35,7 @@ extension PTXBodyParser {
 
     /// Reads `(…)`, `{…}` or `[…]`, with its first punctuation at hand.
     private mutating func operandList(upTo closing: Unicode.Scalar, depth: Int) throws(PTXError) -> [PTXOperand] {
-        guard depth < PTXLimits.operandDepth else {
-            throw PTXError(.limit, at: cursor.position, "operands may nest at most \(PTXLimits.operandDepth) deep")
-        }
+        try checkDepth(depth)
         try cursor.advance()
         var operands: [PTXOperand] = []
         while !cursor.isAt(closing) {
@@ -49,6 +47,12 @@ extension PTXBodyParser {
         }
         guard try cursor.take(closing) else { throw cursor.unexpected("',' or '\(closing)' in a list of operands") }
         return operands
+    }
+
+    private func checkDepth(_ depth: Int) throws(PTXError) {
+        guard depth < PTXLimits.operandDepth else {
+            throw PTXError(.limit, at: cursor.position, "operands may nest at most \(PTXLimits.operandDepth) deep")
+        }
     }
 
     private mutating func operand(depth: Int) throws(PTXError) -> PTXOperand {
@@ -84,6 +88,7 @@ extension PTXBodyParser {
 
     /// Reads `[a]` or `[a, b, …]`; a register with an offset comes back as an address.
     private mutating func bracketed(depth: Int) throws(PTXError) -> [PTXOperand] {
+        try checkDepth(depth)
         let start = cursor.position
         try cursor.advance()
         var parts: [PTXOperand] = []
@@ -194,7 +199,8 @@ extension PTXBodyParser {
             throw PTXError(
                 .unsupported, at: cursor.position, "the selector \(cursor.found) of a register is not supported")
         }
-        guard registers.indices.contains(register), index < registers[register].vectorWidth else {
+        let width = registers.indices.contains(register) ? registers[register].vectorWidth : 0
+        guard width > 1, index < width else {
             throw PTXError(
                 .name, at: cursor.position, "\(cursor.found) is behind a register that has no such component")
         }

@@ -25,7 +25,8 @@ struct PTXScope {
 /// Jumps go forward as often as back, so labels are collected before the statements are read.
 struct PTXScopedLabels {
     private(set) var scopes: [[String: String]] = [[:]]
-    private var used: Set<String> = []
+    private var declared: [(scope: Int, name: String)] = []
+    private var outermost: [String: Int] = [:]
 
     /// Collects the labels from the start of a body to its end.
     init(_ cursor: PTXCursor) throws(PTXError) {
@@ -52,6 +53,7 @@ struct PTXScopedLabels {
                 try cursor.skipStatement()
             }
         }
+        renameRepeated()
     }
 
     /// The unique name of a label that `scope` declares.
@@ -60,17 +62,29 @@ struct PTXScopedLabels {
     }
 
     private mutating func declare(_ name: String, in scope: Int, at position: PTXPosition) throws(PTXError) {
-        guard scopes[scope][name] == nil else {
+        guard scopes[scope].updateValue(name, forKey: name) == nil else {
             throw PTXError(.name, at: position, "the label '\(name)' is declared twice in one block")
         }
-        var unique = name
-        var suffix = scope
-        while !used.insert(unique).inserted {
-            unique = "\(name)$\(suffix)"
-            suffix += 1
-        }
-        scopes[scope][name] = unique
+        declared.append((scope, name))
+        outermost[name] = min(scope, outermost[name] ?? scope)
     }
+
+    /// Gives names of their own to the labels whose name a block that opened earlier also has.
+    private mutating func renameRepeated() {
+        guard declared.count > outermost.count else { return }
+        var used = Set(outermost.keys)
+        // One counter for all names: a search that starts over for each label could be made quadratic.
+        var suffix = 0
+        for (scope, name) in declared where outermost[name] != scope {
+            var unique: String
+            repeat {
+                suffix += 1
+                unique = "\(name)$\(suffix)"
+            } while !used.insert(unique).inserted
+            scopes[scope][name] = unique
+        }
+    }
+
 }
 
 extension PTXCursor {
