@@ -100,11 +100,12 @@ struct TypeResolver {
         return fields(of: alias)
     }
 
-    /// The type as the Swift importer spells it; `optional` follows pointers and handles at the top (`!`, `?` or nothing).
+    /// The type as the Swift importer spells it; `optional` (`!`, `?` or nothing) follows pointers and handles at the top.
     func swift(_ spelling: String, optional: String) -> String {
         let type = CType(spelling)
         let kind = kind(of: type.name)
-        var text = TypeResolver.builtins[type.name]?.swift ?? type.name.split(separator: " ").last.map(String.init) ?? ""
+        var text =
+            TypeResolver.builtins[type.name]?.swift ?? type.name.split(separator: " ").last.map(String.init) ?? ""
         var isPointer = kind == .handle || kind == .functionPointer
         for index in type.pointers.indices {
             let isConstant = index == 0 ? type.isConstant : type.pointers[index - 1]

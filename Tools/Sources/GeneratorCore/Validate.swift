@@ -18,7 +18,8 @@ public struct Validate {
     /// All that is wrong, in the order of the description.
     public func problems() -> [Problem] {
         var texts = library(api.cuda) + library(api.nvml)
-        texts += duplicates(api.wire.map(\.id), "wire.json", "id") + duplicates(api.wire.map(\.name), "wire.json", "name")
+        texts +=
+            duplicates(api.wire.map(\.id), "wire.json", "id") + duplicates(api.wire.map(\.name), "wire.json", "name")
         texts += api.wire.flatMap(command)
         let ids = WireCommands(api).all.map(\.id)
         texts += duplicates(ids, "the wire", "command id")

@@ -34,20 +34,44 @@ struct Merge {
     }
 
     private func parameters(_ function: DeclaredFunction, old: [ParameterDescription]) -> [ParameterDescription] {
-        function.parameters.map { declared in
+        function.parameters.enumerated().map { index, declared in
             if var kept = old.first(where: { $0.name == declared.name }) {
                 kept.type = declared.type
                 return kept
             }
             var parameter = ParameterDescription(name: declared.name, type: declared.type)
-            let isConstant = declared.type.hasPrefix("const ")
-            if declared.type.hasSuffix("*"), !isConstant { parameter.direction = .out }
+            if Directions.isOutput(name: declared.name, type: declared.type) {
+                parameter.direction = .out
+                let rest = function.parameters.dropFirst(index + 1)
+                if declared.type == "char *", let next = rest.first, Directions.isLength(next.name) {
+                    parameter.length = next.name
+                }
+            }
             if declared.type == "const char *" { parameter.length = "string" }
             let target = declared.type.filter { $0 != "*" && $0 != " " }
-            parameter.handle = isConstant ? nil : handles[target]
+            parameter.handle = declared.type.hasPrefix("const ") ? nil : handles[target]
             return parameter
         }
     }
+}
+
+/// Guesses what a pointer is for; people correct it in the description.
+enum Directions {
+    /// Arrays that functions only read although their type does not say so.
+    private static let inputNames: Set<String> = [
+        "options", "optionValues", "jitOptions", "jitOptionsValues", "libraryOptions", "libraryOptionValues",
+        "kernelParams", "extra", "userData", "paramsArray", "dependencies", "nodeParams", "dptrs", "sizes", "resources",
+        "attributes", "prefetchLocs", "prefetchLocIdxs", "args", "ctxCreateParams", "mapInfoList", "attrs", "attrsIdxs",
+        "opList", "prop", "handle",
+    ]
+
+    static func isOutput(name: String, type: String) -> Bool {
+        guard type.hasSuffix("*"), !type.hasPrefix("const ") || type.hasSuffix("**") else { return false }
+        if type == "void *" { return name.hasPrefix("dst") || name == "data" || name == "value" }
+        return !inputNames.contains(name)
+    }
+
+    static func isLength(_ name: String) -> Bool { ["len", "length", "bufferSize"].contains(name) }
 }
 
 /// Finds the version in which each exported variant of a function appeared.

@@ -76,7 +76,8 @@ func importCUDA(api: String, folders: [String]) throws {
                 includeFolders: folder.split(separator: ":").map(String.init) + [graphics.path],
                 definitions: ["__CUDA_API_VERSION_INTERNAL"]),
             headers: [
-                "cudaTypedefs.h", "cudaProfiler.h", "cudaProfilerTypedefs.h", "cudaGL.h", "cudaGLTypedefs.h", "cudaEGL.h",
+                "cudaTypedefs.h", "cudaProfiler.h", "cudaProfilerTypedefs.h", "cudaGL.h", "cudaGLTypedefs.h",
+                "cudaEGL.h",
                 "cudaEGLTypedefs.h", "vdpau/vdpau.h", "cudaVDPAU.h", "cudaVDPAUTypedefs.h",
             ])
     }

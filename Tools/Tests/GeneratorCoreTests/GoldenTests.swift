@@ -32,6 +32,8 @@ struct GoldenTests {
     @Test("No generated Swift file has more than 2,000 lines")
     func fileLengths() throws {
         let files = Generator(try Fixtures.real()).files.filter { $0.path.hasSuffix(".swift") }
-        #expect(files.filter { $0.text.split(separator: "\n", omittingEmptySubsequences: false).count > 2001 }.map(\.path) == [])
+        #expect(
+            files.filter { $0.text.split(separator: "\n", omittingEmptySubsequences: false).count > 2001 }.map(\.path)
+                == [])
     }
 }

@@ -6,7 +6,8 @@ import Testing
 @Test(
     "A Swift name comes from the C name",
     arguments: [
-        ("MemAlloc_v2", "memAllocV2"), ("GLInit", "glInit"), ("Init", "init"), ("EGLStreamConsumerConnect", "eglStreamConsumerConnect"),
+        ("MemAlloc_v2", "memAllocV2"), ("GLInit", "glInit"), ("Init", "init"),
+        ("EGLStreamConsumerConnect", "eglStreamConsumerConnect"),
         ("GetProcAddress", "getProcAddress"), ("D3D9Begin", "d3D9Begin"),
     ])
 func swiftNames(cName: String, expected: String) {

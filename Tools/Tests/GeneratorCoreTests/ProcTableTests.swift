@@ -26,7 +26,8 @@ struct ProcTableTests {
         Question("cuMemcpyHtoD", 6050, "cuMemcpyHtoD_v2", flags: 2),
         Question("cuMemAlloc", 3020, "cuMemAlloc_v2"), Question("cuMemAlloc", 12000, "cuMemAlloc_v2", flags: 2),
         Question("cuCtxDestroy", 3020, "cuCtxDestroy"), Question("cuCtxDestroy", 4000, "cuCtxDestroy_v2"),
-        Question("cuCtxPopCurrent", 4000, "cuCtxPopCurrent_v2"), Question("cuCtxPushCurrent", 4000, "cuCtxPushCurrent_v2"),
+        Question("cuCtxPopCurrent", 4000, "cuCtxPopCurrent_v2"),
+        Question("cuCtxPushCurrent", 4000, "cuCtxPushCurrent_v2"),
         Question("cuStreamBeginCapture", 10000, "cuStreamBeginCapture"),
         Question("cuStreamBeginCapture", 10010, "cuStreamBeginCapture_v2"),
         Question("cuStreamGetCaptureInfo", 10010, "cuStreamGetCaptureInfo"),
@@ -53,7 +54,8 @@ struct ProcTableTests {
         Question("cuMemcpyBatchAsync", 13000, "cuMemcpyBatchAsync_v2"),
         Question("cuLogsCurrent", 12080, "cuLogsCurrent"),
         Question("cuCtxGetDevice", 12090, "cuCtxGetDevice"), Question("cuCtxGetDevice", 13000, "cuCtxGetDevice_v2"),
-        Question("cuGetProcAddress", 11030, "cuGetProcAddress"), Question("cuGetProcAddress", 12000, "cuGetProcAddress_v2"),
+        Question("cuGetProcAddress", 11030, "cuGetProcAddress"),
+        Question("cuGetProcAddress", 12000, "cuGetProcAddress_v2"),
         Question("cuLaunchKernel", 12000, "cuLaunchKernel_ptsz", flags: 2),
         Question("cuLaunchKernel", 12000, "cuLaunchKernel", flags: 1),
         Question("cuInit", 2000, "cuInit"), Question("cuInit", 1000, "2"),
@@ -84,7 +86,9 @@ struct ProcTableTests {
         var text = "#include <stdio.h>\n#include \"CUDAProcTable.h\"\n"
         for function in library.functions { text += "void \(function.name)(void) {}\n" }
         text += "static const char *name(void *p) {\n"
-        for function in library.functions { text += "if (p == (void *)\(function.name)) return \"\(function.name)\";\n" }
+        for function in library.functions {
+            text += "if (p == (void *)\(function.name)) return \"\(function.name)\";\n"
+        }
         text += "return \"?\"; }\nint main(void) { void *p; int r;\n"
         for question in ProcTableTests.questions {
             text += "r = roost_proc_lookup(\"\(question.name)\", \(question.version), \(question.flags), &p);\n"

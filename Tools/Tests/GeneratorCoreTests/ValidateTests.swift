@@ -35,7 +35,10 @@ struct ValidateTests {
     @Test("Ids and names are there once")
     func duplicates() throws {
         #expect(try problems { $0.cuda.functions[0].id = 6 } == ["cuda.json: id 6 is there twice"])
-        #expect(try problems { $0.nvml.functions[0].name = "nvmlErrorString" } == ["nvml.json: name nvmlErrorString is there twice"])
+        #expect(
+            try problems { $0.nvml.functions[0].name = "nvmlErrorString" } == [
+                "nvml.json: name nvmlErrorString is there twice"
+            ])
         #expect(try problems { $0.wire[1].id = 1 }.contains("wire.json: id 1 is there twice"))
     }
 
@@ -67,8 +70,13 @@ struct ValidateTests {
 
     @Test("A wire command keeps to the frame's rules")
     func wire() throws {
-        #expect(try problems { $0.wire[1].fields.removeFirst() } == ["moduleLoad: a bulk command begins with bulkByteCount"])
+        #expect(
+            try problems { $0.wire[1].fields.removeFirst() } == ["moduleLoad: a bulk command begins with bulkByteCount"]
+        )
         #expect(try problems { $0.wire[2].fields.reverse() } == ["launch: bytes must be the last field"])
-        #expect(try problems { $0.wire[2].outputs = [WireField(name: "x", type: .u8)] } == ["launch: an async command has outputs"])
+        #expect(
+            try problems { $0.wire[2].outputs = [WireField(name: "x", type: .u8)] } == [
+                "launch: an async command has outputs"
+            ])
     }
 }

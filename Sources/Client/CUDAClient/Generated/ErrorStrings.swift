@@ -173,7 +173,7 @@ public enum ErrorStrings {
         case CUDA_ERROR_NOT_FOUND: "there is nothing with this name"
         case CUDA_ERROR_NOT_READY: "the work has not finished yet"
         case CUDA_ERROR_ILLEGAL_ADDRESS: "a kernel accessed memory that is not there"
-        case CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: "the launch needs more registers, shared memory or threads than there are"
+        case CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES: "the launch needs more registers, shared memory or threads than exist"
         case CUDA_ERROR_LAUNCH_TIMEOUT: "a kernel ran for too long"
         case CUDA_ERROR_LAUNCH_INCOMPATIBLE_TEXTURING: "the kernel's texture mode does not fit"
         case CUDA_ERROR_PEER_ACCESS_ALREADY_ENABLED: "access between these devices is already on"

@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/// Finds the newest variant of the function `name` that is not newer than `version` (12040 is 12.4).
+/// Finds the newest variant of the function `name` that is not newer than `version`; 12040 is 12.4.
 /// Flag 2 prefers the form for the per-thread default stream.
 /// Returns 0 when found, 1 when the name is unknown, 2 when all variants are newer.
 int32_t roost_proc_lookup(const char *name, int32_t version, uint64_t flags, void **pointer);

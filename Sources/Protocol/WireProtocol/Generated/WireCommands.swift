@@ -843,8 +843,8 @@ public struct Launch: AsyncCommand {
 
     @inlinable
     public init(
-        function: UInt64, gridX: UInt32, gridY: UInt32, gridZ: UInt32, blockX: UInt32, blockY: UInt32,
-        blockZ: UInt32, sharedByteCount: UInt32, flags: UInt32, stream: UInt64, parameters: UnsafeRawBufferPointer
+        function: UInt64, gridX: UInt32, gridY: UInt32, gridZ: UInt32, blockX: UInt32, blockY: UInt32, blockZ: UInt32,
+        sharedByteCount: UInt32, flags: UInt32, stream: UInt64, parameters: UnsafeRawBufferPointer
     ) {
         self.function = function
         self.gridX = gridX

@@ -57,7 +57,8 @@ public final class RecordingHandler: CommandHandler {
     private func record(
         _ id: UInt16, _ fields: [UInt64], bytes: UnsafeRawBufferPointer? = nil, bulk: [UInt8] = []
     ) throws(CommandError) {
-        commands.append(RecordedCommand(id: id, fields: fields, bytes: bytes.map { [UInt8]($0) } ?? [], bulk: bulk))
+        let contents = bytes.map { [UInt8]($0) } ?? []
+        commands.append(RecordedCommand(id: id, fields: fields, bytes: contents, bulk: bulk))
         if let failure = failures[id] { throw failure }
     }
 
@@ -81,16 +82,16 @@ public final class RecordingHandler: CommandHandler {
         try record(LaneWait.id, [UInt64(truncatingIfNeeded: command.lane), command.sequence])
     }
 
-    public func deviceSnapshot(_ command: DeviceSnapshotQuery, _ reply: inout DeviceSnapshotQuery.Reply) throws(CommandError) {
+    public func deviceSnapshot(
+        _ command: DeviceSnapshotQuery, _ reply: inout DeviceSnapshotQuery.Reply
+    ) throws(CommandError) {
         try record(DeviceSnapshotQuery.id, [])
         answerDeviceSnapshotQuery?(command, &reply)
     }
 
     public func contextCreate(_ command: ContextCreate) throws(CommandError) {
         let fields: [UInt64] = [
-            command.context,
-            UInt64(truncatingIfNeeded: command.device),
-            UInt64(truncatingIfNeeded: command.flags),
+            command.context, UInt64(truncatingIfNeeded: command.device), UInt64(truncatingIfNeeded: command.flags),
         ]
         try record(ContextCreate.id, fields)
     }
@@ -103,15 +104,15 @@ public final class RecordingHandler: CommandHandler {
         try record(ContextSetCurrent.id, [command.context])
     }
 
-    public func contextSynchronize(_ command: ContextSynchronize, _ reply: inout ContextSynchronize.Reply) throws(CommandError) {
+    public func contextSynchronize(
+        _ command: ContextSynchronize, _ reply: inout ContextSynchronize.Reply
+    ) throws(CommandError) {
         try record(ContextSynchronize.id, [command.context])
     }
 
     public func memoryGrant(_ command: MemoryGrant, _ reply: inout MemoryGrant.Reply) throws(CommandError) {
         let fields: [UInt64] = [
-            UInt64(truncatingIfNeeded: command.device),
-            command.minimumByteCount,
-            command.wantedByteCount,
+            UInt64(truncatingIfNeeded: command.device), command.minimumByteCount, command.wantedByteCount,
         ]
         try record(MemoryGrant.id, fields)
         answerMemoryGrant?(command, &reply)
@@ -136,40 +137,31 @@ public final class RecordingHandler: CommandHandler {
 
     public func copyHostToDevice(_ command: CopyHostToDevice, _ bulk: BulkSource) throws(CommandError) {
         let fields: [UInt64] = [
-            command.bulkByteCount,
-            command.address,
-            command.stream,
+            command.bulkByteCount, command.address, command.stream,
         ]
         try record(CopyHostToDevice.id, fields, bulk: try contents(bulk, command.bulkByteCount))
     }
 
-    public func copyDeviceToHost(_ command: CopyDeviceToHost, _ reply: inout CopyDeviceToHost.Reply, _ sink: BulkSink) throws(CommandError) {
+    public func copyDeviceToHost(
+        _ command: CopyDeviceToHost, _ reply: inout CopyDeviceToHost.Reply, _ sink: BulkSink
+    ) throws(CommandError) {
         try record(CopyDeviceToHost.id, [command.address, command.byteCount, command.stream])
         answerCopyDeviceToHost?(command, sink)
     }
 
     public func copyHostToDevice3D(_ command: CopyHostToDevice3D, _ bulk: BulkSource) throws(CommandError) {
         let fields: [UInt64] = [
-            command.bulkByteCount,
-            command.address,
-            command.pitch,
-            command.slicePitch,
-            command.width,
-            command.height,
-            command.depth,
-            command.stream,
+            command.bulkByteCount, command.address, command.pitch, command.slicePitch, command.width, command.height,
+            command.depth, command.stream,
         ]
         try record(CopyHostToDevice3D.id, fields, bulk: try contents(bulk, command.bulkByteCount))
     }
 
-    public func copyDeviceToHost3D(_ command: CopyDeviceToHost3D, _ reply: inout CopyDeviceToHost3D.Reply, _ sink: BulkSink) throws(CommandError) {
+    public func copyDeviceToHost3D(
+        _ command: CopyDeviceToHost3D, _ reply: inout CopyDeviceToHost3D.Reply, _ sink: BulkSink
+    ) throws(CommandError) {
         let fields: [UInt64] = [
-            command.address,
-            command.pitch,
-            command.slicePitch,
-            command.width,
-            command.height,
-            command.depth,
+            command.address, command.pitch, command.slicePitch, command.width, command.height, command.depth,
             command.stream,
         ]
         try record(CopyDeviceToHost3D.id, fields)
@@ -178,15 +170,8 @@ public final class RecordingHandler: CommandHandler {
 
     public func copyDeviceToDevice3D(_ command: CopyDeviceToDevice3D) throws(CommandError) {
         let fields: [UInt64] = [
-            command.destination,
-            command.destinationPitch,
-            command.destinationSlicePitch,
-            command.source,
-            command.sourcePitch,
-            command.sourceSlicePitch,
-            command.width,
-            command.height,
-            command.depth,
+            command.destination, command.destinationPitch, command.destinationSlicePitch, command.source,
+            command.sourcePitch, command.sourceSlicePitch, command.width, command.height, command.depth,
             command.stream,
         ]
         try record(CopyDeviceToDevice3D.id, fields)
@@ -194,21 +179,17 @@ public final class RecordingHandler: CommandHandler {
 
     public func fill(_ command: Fill) throws(CommandError) {
         let fields: [UInt64] = [
-            command.address,
-            command.pitch,
-            UInt64(truncatingIfNeeded: command.elementByteCount),
-            UInt64(truncatingIfNeeded: command.value),
-            command.width,
-            command.height,
-            command.stream,
+            command.address, command.pitch, UInt64(truncatingIfNeeded: command.elementByteCount),
+            UInt64(truncatingIfNeeded: command.value), command.width, command.height, command.stream,
         ]
         try record(Fill.id, fields)
     }
 
-    public func moduleLoad(_ command: ModuleLoad, _ reply: inout ModuleLoad.Reply, _ bulk: BulkSource) throws(CommandError) {
+    public func moduleLoad(
+        _ command: ModuleLoad, _ reply: inout ModuleLoad.Reply, _ bulk: BulkSource
+    ) throws(CommandError) {
         let fields: [UInt64] = [
-            command.bulkByteCount,
-            command.module,
+            command.bulkByteCount, command.module,
         ]
         try record(ModuleLoad.id, fields, bulk: try contents(bulk, command.bulkByteCount))
         answerModuleLoad?(command, &reply)
@@ -225,24 +206,17 @@ public final class RecordingHandler: CommandHandler {
 
     public func functionSetAttribute(_ command: FunctionSetAttribute) throws(CommandError) {
         let fields: [UInt64] = [
-            command.function,
-            UInt64(truncatingIfNeeded: command.attribute),
-            UInt64(truncatingIfNeeded: command.value),
+            command.function, UInt64(truncatingIfNeeded: command.attribute), UInt64(truncatingIfNeeded: command.value),
         ]
         try record(FunctionSetAttribute.id, fields)
     }
 
     public func launch(_ command: Launch) throws(CommandError) {
         let fields: [UInt64] = [
-            command.function,
-            UInt64(truncatingIfNeeded: command.gridX),
-            UInt64(truncatingIfNeeded: command.gridY),
-            UInt64(truncatingIfNeeded: command.gridZ),
-            UInt64(truncatingIfNeeded: command.blockX),
-            UInt64(truncatingIfNeeded: command.blockY),
-            UInt64(truncatingIfNeeded: command.blockZ),
-            UInt64(truncatingIfNeeded: command.sharedByteCount),
-            UInt64(truncatingIfNeeded: command.flags),
+            command.function, UInt64(truncatingIfNeeded: command.gridX), UInt64(truncatingIfNeeded: command.gridY),
+            UInt64(truncatingIfNeeded: command.gridZ), UInt64(truncatingIfNeeded: command.blockX),
+            UInt64(truncatingIfNeeded: command.blockY), UInt64(truncatingIfNeeded: command.blockZ),
+            UInt64(truncatingIfNeeded: command.sharedByteCount), UInt64(truncatingIfNeeded: command.flags),
             command.stream,
         ]
         try record(Launch.id, fields, bytes: command.parameters)
@@ -256,7 +230,9 @@ public final class RecordingHandler: CommandHandler {
         try record(HostFunctionDone.id, [command.token])
     }
 
-    public func linkCheck(_ command: LinkCheck, _ reply: inout LinkCheck.Reply, _ bulk: BulkSource) throws(CommandError) {
+    public func linkCheck(
+        _ command: LinkCheck, _ reply: inout LinkCheck.Reply, _ bulk: BulkSource
+    ) throws(CommandError) {
         try record(LinkCheck.id, [command.bulkByteCount], bulk: try contents(bulk, command.bulkByteCount))
     }
 
@@ -271,9 +247,7 @@ public final class RecordingHandler: CommandHandler {
 
     public func streamCreateWithPriority(_ command: StreamCreateWithPriority) throws(CommandError) {
         let fields: [UInt64] = [
-            command.phStream,
-            UInt64(truncatingIfNeeded: command.flags),
-            UInt64(truncatingIfNeeded: command.priority),
+            command.phStream, UInt64(truncatingIfNeeded: command.flags), UInt64(truncatingIfNeeded: command.priority),
         ]
         try record(StreamCreateWithPriority.id, fields)
     }
@@ -286,7 +260,9 @@ public final class RecordingHandler: CommandHandler {
         try record(EventQuery.id, [command.hEvent])
     }
 
-    public func eventSynchronize(_ command: EventSynchronize, _ reply: inout EventSynchronize.Reply) throws(CommandError) {
+    public func eventSynchronize(
+        _ command: EventSynchronize, _ reply: inout EventSynchronize.Reply
+    ) throws(CommandError) {
         try record(EventSynchronize.id, [command.hEvent])
     }
 
@@ -298,7 +274,9 @@ public final class RecordingHandler: CommandHandler {
         try record(EventDestroy.id, [command.hEvent])
     }
 
-    public func eventElapsedTime(_ command: EventElapsedTime, _ reply: inout EventElapsedTime.Reply) throws(CommandError) {
+    public func eventElapsedTime(
+        _ command: EventElapsedTime, _ reply: inout EventElapsedTime.Reply
+    ) throws(CommandError) {
         try record(EventElapsedTime.id, [command.hStart, command.hEnd])
         answerEventElapsedTime?(command, &reply)
     }
@@ -311,7 +289,9 @@ public final class RecordingHandler: CommandHandler {
         try record(StreamQuery.id, [command.hStream])
     }
 
-    public func streamSynchronize(_ command: StreamSynchronize, _ reply: inout StreamSynchronize.Reply) throws(CommandError) {
+    public func streamSynchronize(
+        _ command: StreamSynchronize, _ reply: inout StreamSynchronize.Reply
+    ) throws(CommandError) {
         try record(StreamSynchronize.id, [command.hStream])
     }
 
@@ -321,9 +301,7 @@ public final class RecordingHandler: CommandHandler {
 
     public func eventRecordWithFlags(_ command: EventRecordWithFlags) throws(CommandError) {
         let fields: [UInt64] = [
-            command.hEvent,
-            command.hStream,
-            UInt64(truncatingIfNeeded: command.flags),
+            command.hEvent, command.hStream, UInt64(truncatingIfNeeded: command.flags),
         ]
         try record(EventRecordWithFlags.id, fields)
     }

@@ -4,7 +4,8 @@ import WireProtocol
 
 /// Finds the handler's method for a command.
 public enum CommandDispatch {
-    /// Decodes one command, calls its method and encodes the answer. Throws only what the wire does not allow.
+    /// Decodes one command, calls its method and encodes the answer.
+    /// Throws only what the wire does not allow.
     public static func dispatch<Handler: CommandHandler>(
         id: UInt16, payload: UnsafeRawBufferPointer, to handler: Handler, context: DispatchContext
     ) throws(DispatchError) {

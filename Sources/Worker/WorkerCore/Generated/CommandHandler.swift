@@ -33,11 +33,15 @@ public protocol CommandHandler: AnyObject {
     /// Writes the bulk bytes to device memory.
     func copyHostToDevice(_ command: CopyHostToDevice, _ bulk: BulkSource) throws(CommandError)
     /// Reads device memory; the answer's bulk bytes are its contents.
-    func copyDeviceToHost(_ command: CopyDeviceToHost, _ reply: inout CopyDeviceToHost.Reply, _ sink: BulkSink) throws(CommandError)
+    func copyDeviceToHost(
+        _ command: CopyDeviceToHost, _ reply: inout CopyDeviceToHost.Reply, _ sink: BulkSink
+    ) throws(CommandError)
     /// Writes densely packed bulk bytes to a box of device memory; pitches and width in bytes.
     func copyHostToDevice3D(_ command: CopyHostToDevice3D, _ bulk: BulkSource) throws(CommandError)
     /// Reads a box of device memory, densely packed; pitches and width in bytes.
-    func copyDeviceToHost3D(_ command: CopyDeviceToHost3D, _ reply: inout CopyDeviceToHost3D.Reply, _ sink: BulkSink) throws(CommandError)
+    func copyDeviceToHost3D(
+        _ command: CopyDeviceToHost3D, _ reply: inout CopyDeviceToHost3D.Reply, _ sink: BulkSink
+    ) throws(CommandError)
     /// Copies a box between two places of device memory; pitches and width in bytes.
     func copyDeviceToDevice3D(_ command: CopyDeviceToDevice3D) throws(CommandError)
     /// Fills rows of device memory with elements of 1, 2 or 4 bytes; pitch in bytes, width in elements.

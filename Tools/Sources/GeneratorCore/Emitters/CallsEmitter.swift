@@ -15,7 +15,8 @@ struct CallsEmitter {
         var families: [String] = []
         for function in functions where !families.contains(function.family) { families.append(function.family) }
         return families.map { family in
-            var text = Banner.swift(library.source) + "public import CCUDA\nimport WireProtocol\n\nextension CUDADriver {\n"
+            var text = Banner.swift(library.source) + "public import CCUDA\nimport WireProtocol\n\n"
+            text += "extension CUDADriver {\n"
             text += functions.filter { $0.family == family }.map(call).joined(separator: "\n") + "}\n"
             return GeneratedFile(
                 path: "Sources/Client/CUDAClient/Generated/\(family.capitalizedFirst)Calls.swift", text: text)
@@ -27,13 +28,9 @@ struct CallsEmitter {
             "_ \(parameter.name.swiftIdentifier): \(resolver.swift(parameter.type, optional: "?"))"
         }
         let name = library.swiftName(of: function).swiftIdentifier
-        let line = "    public static func \(name)(\(parameters.joined(separator: ", "))) -> CUresult {"
-        var text = "    /// The corresponding C function is `\(function.name)`.\n"
-        if line.count <= 120 {
-            text += line + "\n"
-        } else {
-            text += "    public static func \(name)(\n        \(parameters.joined(separator: ", "))\n    ) -> CUresult {\n"
-        }
+        let text =
+            "    /// The corresponding C function is `\(function.name)`.\n"
+            + Wrapping.list("public static func \(name)(", parameters, ") -> CUresult {", indent: "    ")
         return text + body(function) + "    }\n"
     }
 
@@ -58,7 +55,8 @@ struct CallsEmitter {
                 if handle == function.destroysHandle {
                     arguments.append("\(parameter.name): id")
                 } else {
-                    text += "        guard let \(name) = \(handle)ID(\(name)) else { return CUDA_ERROR_INVALID_HANDLE }\n"
+                    text += "        guard let \(name) = \(handle)ID(\(name)) else {"
+                    text += " return CUDA_ERROR_INVALID_HANDLE }\n"
                     arguments.append("\(parameter.name): \(name)")
                 }
             } else {
@@ -67,16 +65,22 @@ struct CallsEmitter {
         }
         let value = "\(command)(\(arguments.joined(separator: ", ")))"
         if let handle = function.returnsHandle, let created {
-            return text + "        return createHandle(.\(handle), \(created)) { id in \(verb(function))(\(value)) }\n"
+            return text + closure("createHandle(.\(handle), \(created))", "\(verb(function))(\(value))")
         }
         if let handle = function.destroysHandle, let name = function.parameters.first?.name.swiftIdentifier {
-            return text + "        return destroyHandle(.\(handle), \(name)) { id in \(verb(function))(\(value)) }\n"
+            return text + closure("destroyHandle(.\(handle), \(name))", "\(verb(function))(\(value))")
         }
         guard !outputs.isEmpty else { return text + "        return \(verb(function))(\(value))\n" }
         text += "        var reply = \(command).Reply()\n        let status = call(\(value), &reply)\n"
         text += "        guard status == CUDA_SUCCESS else { return status }\n"
         for output in outputs { text += "        \(output.name.swiftIdentifier).pointee = \(result(output))\n" }
         return text + "        return CUDA_SUCCESS\n"
+    }
+
+    /// A call with a closure that gets an id.
+    private func closure(_ call: String, _ body: String) -> String {
+        let line = "        return \(call) { id in \(body) }\n"
+        return line.count <= 121 ? line : "        return \(call) { id in\n            \(body)\n        }\n"
     }
 
     private func verb(_ function: FunctionDescription) -> String { function.call == .async ? "send" : "call" }

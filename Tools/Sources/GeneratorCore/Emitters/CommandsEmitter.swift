@@ -43,7 +43,8 @@ struct CommandsEmitter {
         let source = family == "wire" ? "wire.json" : "cuda.json"
         let text = commands.filter { $0.family == family }.map(structure).joined()
         return GeneratedFile(
-            path: "\(CommandsEmitter.folder)/\(family.capitalizedFirst)Commands.swift", text: Banner.swift(source) + text)
+            path: "\(CommandsEmitter.folder)/\(family.capitalizedFirst)Commands.swift",
+            text: Banner.swift(source) + text)
     }
 
     func structure(_ command: WireCommand) -> String {
@@ -52,7 +53,9 @@ struct CommandsEmitter {
         let isSendable = !description.fields.contains { $0.type == .bytes }
         var text = "\n/// \(description.doc)\n"
         text += "public struct \(command.typeName): \(kind)\(isSendable ? ", Sendable" : "") {\n"
-        if description.call == .sync, description.outputs.isEmpty { text += "    public typealias Reply = EmptyReply\n\n" }
+        if description.call == .sync, description.outputs.isEmpty {
+            text += "    public typealias Reply = EmptyReply\n\n"
+        }
         text += "    @inlinable public static var id: UInt16 { \(description.id) }\n"
         if command.isBulk { text += "    @inlinable public static var isBulk: Bool { true }\n" }
         if !description.fields.isEmpty { text += "\n" }
@@ -67,26 +70,16 @@ struct CommandsEmitter {
         guard !fields.isEmpty else { return "    @inlinable public init() {}\n" }
         let parameters = fields.map { "\($0.name): \($0.type.swift)" }
         var text = "    @inlinable\n"
-        let line = "    public init(\(parameters.joined(separator: ", "))) {"
-        text += line.count <= 120 ? line + "\n" : "    public init(\n        \(broken(parameters))\n    ) {\n"
+        text += Wrapping.list("public init(", parameters, ") {", indent: "    ")
         for field in fields { text += "        self.\(field.name) = \(field.name.swiftIdentifier)\n" }
         return text + "    }\n"
-    }
-
-    private func broken(_ parts: [String]) -> String {
-        var lines = [""]
-        for (index, part) in parts.enumerated() {
-            let piece = index == parts.count - 1 ? part : part + ", "
-            if lines[lines.count - 1].count + piece.count > 108 { lines.append("") }
-            lines[lines.count - 1] += piece
-        }
-        return lines.map { $0.hasSuffix(" ") ? String($0.dropLast()) : $0 }.joined(separator: "\n        ")
     }
 
     private func reply(_ outputs: [WireField]) -> String {
         var text = "    /// The outputs.\n    public struct Reply: WireReply, Sendable {\n"
         for field in outputs {
-            text += field.type == .bytes
+            text +=
+                field.type == .bytes
                 ? "        public var \(field.name): [UInt8] = []\n"
                 : "        public var \(field.name): \(field.type.swift) = 0\n"
         }
@@ -139,7 +132,7 @@ struct CommandsEmitter {
 
     private var hash: GeneratedFile {
         var text = Banner.swift("wire.json and API/cuda.json")
-        text += "\n/// The fingerprint of all commands: a worker refuses a client that was built from another description.\n"
+        text += "\n/// The fingerprint of all commands: a worker refuses a client with another one.\n"
         text += "public enum DescriptionHash {\n"
         text += "    /// 64-bit FNV-1a over the canonical form of the commands.\n"
         text += "    public static let value: UInt64 = 0x\(String(WireHash(commands).value, radix: 16))\n}\n"

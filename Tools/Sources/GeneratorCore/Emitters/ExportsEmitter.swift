@@ -43,33 +43,10 @@ struct ExportsEmitter {
             "_ \(parameter.name.swiftIdentifier): \(resolver.swift(parameter.type, optional: "!"))"
         }
         let returns = resolver.swift(function.returns ?? library.resultType, optional: "!")
-        let head = "public func \(function.name)("
-        let tail = ") -> \(returns) {"
-        let line = head + parameters.joined(separator: ", ") + tail
-        var text = "\n@c @implementation\n"
-        if line.count <= 120 {
-            text += line + "\n"
-        } else {
-            text += head + "\n" + wrapped(parameters, indent: "    ") + "\n" + tail + "\n"
-        }
+        let text =
+            "\n@c @implementation\n"
+            + Wrapping.list("public func \(function.name)(", parameters, ") -> \(returns) {")
         return text + body(function) + "}\n"
-    }
-
-    private func wrapped(_ parts: [String], indent: String) -> String {
-        var lines: [String] = []
-        var line = ""
-        for (index, part) in parts.enumerated() {
-            let piece = index == parts.count - 1 ? part : part + ","
-            if line.isEmpty {
-                line = indent + piece
-            } else if line.count + 1 + piece.count <= 118 {
-                line += " " + piece
-            } else {
-                lines.append(line)
-                line = indent + piece
-            }
-        }
-        return (lines + [line]).joined(separator: "\n")
     }
 
     private func body(_ function: FunctionDescription) -> String {
@@ -94,10 +71,10 @@ struct ExportsEmitter {
         }
         if let supplied = function.supplies { arguments.append(supplied) }
         let head = preparation.isEmpty ? "    " : "    return "
-        let call = "\(head)\(driver).\(library.swiftName(of: function))(\(arguments.joined(separator: ", ")))"
-        guard call.count > 120 else { return preparation + call + "\n" }
-        return preparation + "\(head)\(driver).\(library.swiftName(of: function))(\n"
-            + wrapped(arguments, indent: "        ") + ")\n"
+        let call = "\(head)\(driver).\(library.swiftName(of: function))("
+        let line = call + arguments.joined(separator: ", ") + ")"
+        guard line.count > 120 else { return preparation + line + "\n" }
+        return preparation + call + "\n" + Wrapping.wrapped(arguments, indent: "        ") + ")\n"
     }
 
     /// The member that holds the stream in a structure behind a constant pointer.

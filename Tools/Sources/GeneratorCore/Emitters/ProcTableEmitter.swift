@@ -29,7 +29,9 @@ struct ProcTableEmitter {
             Entry(name: alias.name, since: alias.since, isPerThread: false, function: alias.function)
         }
         return (own + aliases).sorted { left, right in
-            if left.name != right.name { return Array(left.name.utf8).lexicographicallyPrecedes(Array(right.name.utf8)) }
+            if left.name != right.name {
+                return Array(left.name.utf8).lexicographicallyPrecedes(Array(right.name.utf8))
+            }
             if left.isPerThread != right.isPerThread { return right.isPerThread }
             return left.since < right.since
         }
@@ -42,7 +44,7 @@ struct ProcTableEmitter {
 
             #include <stdint.h>
 
-            /// Finds the newest variant of the function `name` that is not newer than `version` (12040 is 12.4).
+            /// Finds the newest variant of the function `name` that is not newer than `version`; 12040 is 12.4.
             /// Flag 2 prefers the form for the per-thread default stream.
             /// Returns 0 when found, 1 when the name is unknown, 2 when all variants are newer.
             int32_t roost_proc_lookup(const char *name, int32_t version, uint64_t flags, void **pointer);

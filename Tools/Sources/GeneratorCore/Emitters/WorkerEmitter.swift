@@ -14,24 +14,30 @@ struct WorkerEmitter {
 
     private var banner: String { Banner.swift("wire.json and API/cuda.json") }
 
-    private func signature(_ command: WireCommand) -> String {
+    private func signature(_ command: WireCommand, access: String, tail: String) -> String {
         var parameters = ["_ command: \(command.typeName)"]
         if command.description.call == .sync { parameters.append("_ reply: inout \(command.typeName).Reply") }
         if command.isBulk { parameters.append("_ bulk: BulkSource") }
         if command.hasBulkReply { parameters.append("_ sink: BulkSink") }
-        return "func \(command.name.swiftIdentifier)(\(parameters.joined(separator: ", "))) throws(CommandError)"
+        return Wrapping.list(
+            "\(access)func \(command.name.swiftIdentifier)(", parameters, ") throws(CommandError)\(tail)",
+            indent: "    ")
     }
 
     private var handler: String {
-        var text = banner + "public import WireProtocol\n\n/// Performs the commands of one lane, on the lane's thread.\n"
+        var text = banner + "public import WireProtocol\n\n"
+        text += "/// Performs the commands of one lane, on the lane's thread.\n"
         text += "public protocol CommandHandler: AnyObject {\n"
-        for command in commands { text += "    /// \(command.description.doc)\n    \(signature(command))\n" }
+        for command in commands {
+            text += "    /// \(command.description.doc)\n" + signature(command, access: "", tail: "")
+        }
         return text + "}\n"
     }
 
     private var dispatch: String {
-        var text = banner + "import WireProtocol\n\n/// Finds the handler's method for a command.\npublic enum CommandDispatch {\n"
-        text += "    /// Decodes one command, calls its method and encodes the answer. Throws only what the wire does not allow.\n"
+        var text = banner + "import WireProtocol\n\n/// Finds the handler's method for a command.\n"
+        text += "public enum CommandDispatch {\n    /// Decodes one command, calls its method and encodes the answer.\n"
+        text += "    /// Throws only what the wire does not allow.\n"
         text += "    public static func dispatch<Handler: CommandHandler>(\n"
         text += "        id: UInt16, payload: UnsafeRawBufferPointer, to handler: Handler, context: DispatchContext\n"
         text += "    ) throws(DispatchError) {\n        switch id {\n"
@@ -49,8 +55,7 @@ struct WorkerEmitter {
         text += "            let command = try context.decode(\(command.typeName).self, from: payload)\n"
         if command.isBulk { text += "            let bulk = try context.bulk(command.bulkByteCount)\n" }
         if isSync {
-            let binding = command.description.outputs.isEmpty ? "var" : "var"
-            text += "            \(binding) reply = \(command.typeName).Reply()\n"
+            text += "            var reply = \(command.typeName).Reply()\n"
         }
         text += "            do throws(CommandError) {\n"
         text += "                try handler.\(command.name.swiftIdentifier)(\(arguments.joined(separator: ", ")))\n"
@@ -105,7 +110,8 @@ struct WorkerEmitter {
                 private func record(
                     _ id: UInt16, _ fields: [UInt64], bytes: UnsafeRawBufferPointer? = nil, bulk: [UInt8] = []
                 ) throws(CommandError) {
-                    commands.append(RecordedCommand(id: id, fields: fields, bytes: bytes.map { [UInt8]($0) } ?? [], bulk: bulk))
+                    let contents = bytes.map { [UInt8]($0) } ?? []
+                    commands.append(RecordedCommand(id: id, fields: fields, bytes: contents, bulk: bulk))
                     if let failure = failures[id] { throw failure }
                 }
 
@@ -131,7 +137,7 @@ struct WorkerEmitter {
 
     private func method(_ command: WireCommand) -> String {
         let fields = command.description.fields
-        var text = "    public \(signature(command)) {\n"
+        var text = signature(command, access: "public ", tail: " {")
         let values = fields.filter { $0.type != .bytes }.map { widened("command.\($0.name)", $0.type) }
         var arguments = ["\(command.typeName).id", "[\(values.joined(separator: ", "))]"]
         if let bytes = fields.last, bytes.type == .bytes { arguments.append("bytes: command.\(bytes.name)") }
@@ -140,7 +146,8 @@ struct WorkerEmitter {
         if line.count <= 121 {
             text += line
         } else {
-            text += "        let fields: [UInt64] = [\n            \(values.joined(separator: ",\n            ")),\n        ]\n"
+            text += "        let fields: [UInt64] = [\n"
+            text += Wrapping.wrapped(values, indent: "            ") + ",\n        ]\n"
             arguments[1] = "fields"
             text += "        try record(\(arguments.joined(separator: ", ")))\n"
         }
