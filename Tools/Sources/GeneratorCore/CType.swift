@@ -100,7 +100,7 @@ struct TypeResolver {
         return fields(of: alias)
     }
 
-    /// The type as the Swift importer spells it; `optional` (`!`, `?`, nothing) follows pointers and handles at the top.
+    /// The type as the Swift importer spells it; `optional` (`!`, `?`, nothing) follows pointers and handles on top.
     func swift(_ spelling: String, optional: String) -> String {
         let type = CType(spelling)
         let kind = kind(of: type.name)
