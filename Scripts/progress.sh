@@ -18,17 +18,16 @@ die() {
 step() {
     local name=$1
     shift
-    local log=$LOGS/$name.log start=$SECONDS worker ticker status=0
+    local log=$LOGS/$name.log start=$SECONDS ticker status=0
     say "$name ..."
-    "$@" >"$log" 2>&1 &
-    worker=$!
+    : >"$log"
     (
-        while sleep 10 >/dev/null 2>&1; do
+        while sleep 10 >/dev/null 2>&1 && kill -0 $$ 2>/dev/null; do
             say "$name: $((SECONDS - start)) s, $(tail -n 1 "$log" | tr -d '\r' | cut -c 1-100)"
         done
     ) &
     ticker=$!
-    wait "$worker" || status=$?
+    "$@" >"$log" 2>&1 || status=$?
     { kill "$ticker" && wait "$ticker"; } 2>/dev/null || true
     if [ "$status" -ne 0 ]; then
         tail -n 60 "$log"
