@@ -36,7 +36,9 @@ struct UnitsTests {
 
     @Test(
         "A share is read as a percentage or a fraction",
-        arguments: [("50%", 500_000), ("0.5", 500_000), ("1", 1_000_000), ("12.5 %", 125_000), ("0", 0), ("100%", 1_000_000)])
+        arguments: [
+            ("50%", 500_000), ("0.5", 500_000), ("1", 1_000_000), ("12.5 %", 125_000), ("0", 0), ("100%", 1_000_000),
+        ])
     func ratio(_ text: String, _ parts: UInt32) {
         #expect(Ratio(text)?.partsPerMillion == parts)
     }

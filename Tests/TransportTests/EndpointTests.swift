@@ -6,7 +6,8 @@ struct EndpointTests {
     @Test(
         "An endpoint is shown as the text that it was read from",
         arguments: [
-            "unix:///run/roost/a.sock", "shm:///tmp/b", "tcp://localhost:4242", "tcp://127.0.0.1:1", "tcp://[::1]:65535",
+            "unix:///run/roost/a.sock", "shm:///tmp/b", "tcp://localhost:4242", "tcp://127.0.0.1:1",
+            "tcp://[::1]:65535",
             "tcp://gpu-7.example.org:0",
         ])
     func roundTrip(_ text: String) throws {
@@ -18,7 +19,8 @@ struct EndpointTests {
     @Test(
         "What is no endpoint is refused",
         arguments: [
-            "", "unix://", "unix://a", "unix:///", "tcp://", "tcp://host", "tcp://:1", "tcp://host:", "tcp://host:65536",
+            "", "unix://", "unix://a", "unix:///", "tcp://", "tcp://host", "tcp://:1", "tcp://host:",
+            "tcp://host:65536", "tcp://[a b]:1", "tcp://[h:1",
             "tcp://host:+1", "tcp://::1:5", "tcp://a b:1", "http://host:1", "shm://x", "tcp://[]:1", "TCP://h:1",
             "unix:///a\u{0}b", "unix:///" + String(repeating: "x", count: 107), "tcp://h:123456",
         ])

@@ -3,7 +3,7 @@ import Testing
 import Transport
 import WireProtocol
 
-@Suite("Handshake")
+@Suite("Handshake", .timeLimit(.minutes(1)))
 struct HandshakeTests {
     /// Connects a client to a worker that does `answer`.
     private func greet(

@@ -4,7 +4,7 @@ import Testing
 import Transport
 import WireProtocol
 
-@Suite("Hostile peers")
+@Suite("Hostile peers", .timeLimit(.minutes(1)))
 struct HostilePeerTests {
     @Test(
         "A reader refuses an index that is further ahead than the ring is long",

@@ -3,7 +3,7 @@ import Primitives
 import Testing
 import Transport
 
-@Suite("Listeners")
+@Suite("Listeners", .timeLimit(.minutes(1)))
 struct ListenerTests {
     @Test("Closing a listener wakes a blocked accept", arguments: [StreamKind.unix, .tcp])
     func closeWhileAccepting(_ kind: StreamKind) throws {

@@ -3,7 +3,7 @@ import Primitives
 import Testing
 import Transport
 
-@Suite("Streams")
+@Suite("Streams", .timeLimit(.minutes(1)))
 struct StreamTests {
     /// Bytes whose order shows: each tells its place in a 64 KiB pattern without a short period.
     private static func pattern(_ count: Int, seed: UInt64) -> [UInt8] {

@@ -57,7 +57,8 @@ public struct Ratio: Sendable, Hashable, Comparable {
     @inlinable public init(partsPerMillion: UInt32) { self.partsPerMillion = min(partsPerMillion, 1_000_000) }
     @inlinable public init(percent: UInt32) { self.init(partsPerMillion: min(percent, 100) * 10_000) }
 
-    @inlinable public static func < (left: Ratio, right: Ratio) -> Bool { left.partsPerMillion < right.partsPerMillion }
+    @inlinable
+    public static func < (left: Ratio, right: Ratio) -> Bool { left.partsPerMillion < right.partsPerMillion }
 
     /// The whole.
     public static let one = Ratio(partsPerMillion: 1_000_000)
@@ -70,8 +71,9 @@ public struct Ratio: Sendable, Hashable, Comparable {
         guard let number = scanner.number() else { return nil }
         let unit = scanner.rest()
         let isPercent = unit.count == 1 && unit[0] == UInt8(ascii: "%")
-        guard unit.isEmpty || isPercent, let parts = number.scaled(by: isPercent ? 10_000 : 1_000_000) else { return nil }
-        guard parts <= 1_000_000 else { return nil }
+        guard unit.isEmpty || isPercent, let parts = number.scaled(by: isPercent ? 10_000 : 1_000_000),
+            parts <= 1_000_000
+        else { return nil }
         partsPerMillion = UInt32(parts)
     }
 

@@ -6,8 +6,8 @@ import WireProtocol
 /// One thread may read while another writes; two readers, or two writers, must take turns.
 /// Any thread may close it at any time.
 public final class Connection: @unchecked Sendable {
-    // SAFETY: the descriptor never changes until `deinit`; the read buffer belongs to the one reader, the rings' write half to
-    // the one writer; `closedFlag` is only touched by atomic operations.
+    // SAFETY: the descriptor never changes until `deinit`; the read buffer belongs to the one reader, the rings' write
+    // half to the one writer; `closedFlag` is only touched by atomic operations.
     let descriptor: Int32
     let closedFlag: UnsafeMutablePointer<UInt32>
     /// Set once, before the connection is shared between threads.
@@ -15,6 +15,7 @@ public final class Connection: @unchecked Sendable {
     /// Bytes that came with earlier ones; only in use after the handshake, since a descriptor must not be read past.
     var readAhead = ReadAhead()
     var isReadAheadEnabled = false
+    private var spinBudget = SpinBudget(looksPerRound: 2)
 
     /// Whether both ends are on one machine.
     public let isLocal: Bool
@@ -75,9 +76,9 @@ public final class Connection: @unchecked Sendable {
             guard posix_atomic_load_relaxed_32(closedFlag) == 0 else { throw .closed }
             if isReadAheadEnabled, rest.count < ReadAhead.byteCountMax / 4 {
                 guard readAhead.prepare() else { throw .system(ENOMEM) }
-                readAhead.commit(try receive(readAhead.room, timeout: nil))
+                readAhead.commit(try receiveAwake(readAhead.room))
             } else {
-                let count = try receive(rest, timeout: nil)
+                let count = try receiveAwake(rest)
                 rest = UnsafeMutableRawBufferPointer(rebasing: rest[count...])
             }
         }
@@ -134,6 +135,20 @@ public final class Connection: @unchecked Sendable {
             guard events > 0 else { throw .timedOut }
         }
         let count = posix_receive(descriptor, start, buffer.count, false)
+        guard count != 0 else { throw .closed }
+        guard count > 0 else { throw Connection.streamError(Int32(truncatingIfNeeded: count)) }
+        return count
+    }
+
+    /// Receives at least one byte; looks for it for a while before it sleeps.
+    private func receiveAwake(_ buffer: UnsafeMutableRawBufferPointer) throws(TransportError) -> Int {
+        guard let start = buffer.baseAddress, buffer.count > 0 else { return 0 }
+        var count = -Int(EAGAIN)
+        let isReady = try spinBudget.spin { () throws(TransportError) in
+            count = posix_receive(descriptor, start, buffer.count, true)
+            return count != -Int(EAGAIN)
+        }
+        guard isReady else { return try receive(buffer, timeout: nil) }
         guard count != 0 else { throw .closed }
         guard count > 0 else { throw Connection.streamError(Int32(truncatingIfNeeded: count)) }
         return count

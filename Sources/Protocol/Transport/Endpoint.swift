@@ -30,7 +30,7 @@ public enum Endpoint: Sendable, Equatable {
 
     public init?(_ text: String) { self.init(utf8: text.utf8) }
 
-    /// Parses endpoints with semicolons between them, as in `ROOST_ENDPOINT`; nil if one of them is none, or there is none.
+    /// Parses endpoints with semicolons between them, as in `ROOST_ENDPOINT`; nil without any, or if one is wrong.
     public static func list(utf8 text: some Sequence<UInt8>) -> [Endpoint]? {
         var endpoints: [Endpoint] = []
         for part in [UInt8](text).split(separator: UInt8(ascii: ";")) {

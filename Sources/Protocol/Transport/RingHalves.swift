@@ -1,42 +1,6 @@
 import CPosix
 import WireProtocol
 
-/// How long a thread spins before it sleeps. A wake-up from another core costs 25 to 40 µs where cores are virtual, so a short
-/// wait is cheaper awake; a thread whose waits turn out long spins less and less.
-struct SpinBudget {
-    /// `ROOST_SPIN_US`, in nanoseconds.
-    static let nanosecondsMax: UInt64 = {
-        guard let text = posix_environment("ROOST_SPIN_US") else { return 30_000 }
-        var value: UInt64 = 0
-        for index in 0..<min(strlen(text), 6) {
-            let byte = UInt8(bitPattern: text[index])
-            guard byte >= UInt8(ascii: "0"), byte <= UInt8(ascii: "9") else { return 30_000 }
-            value = value &* 10 &+ UInt64(byte &- UInt8(ascii: "0"))
-        }
-        return value &* 1_000
-    }()
-    static let nanosecondsMin = nanosecondsMax / 8
-
-    private var nanoseconds = SpinBudget.nanosecondsMax
-
-    /// Runs `isReady` again and again; whether it was true within the budget.
-    mutating func spin(_ isReady: () throws(TransportError) -> Bool) throws(TransportError) -> Bool {
-        guard nanoseconds > 0 else { return false }
-        let start = posix_monotonic_nanoseconds()
-        repeat {
-            for _ in 0..<16 {
-                if try isReady() {
-                    nanoseconds = min(SpinBudget.nanosecondsMax, nanoseconds &* 2)
-                    return true
-                }
-                posix_spin_hint()
-            }
-        } while posix_monotonic_nanoseconds() &- start < nanoseconds
-        nanoseconds = max(SpinBudget.nanosecondsMin, nanoseconds / 2)
-        return false
-    }
-}
-
 /// Sleeping on a ring.
 enum RingParking {
     /// How long a sleeper goes without looking whether its peer lives, in nanoseconds.
@@ -69,7 +33,7 @@ final class RingWriter {
     private var tail: UInt64 = 0
     /// The other end's index when it was last looked at.
     private var knownHead: UInt64 = 0
-    private var spinBudget = SpinBudget()
+    private var spinBudget = SpinBudget(looksPerRound: 16)
 
     init(_ memory: RingMemory) {
         self.memory = memory
@@ -111,7 +75,7 @@ final class RingWriter {
         }
     }
 
-    /// Free bytes, with the other end's index checked: it can't have read more than was written, nor take a step back.
+    /// Free bytes, with the other end's index checked: it can't have read more than was written, nor go back.
     private func room() throws(TransportError) -> Int {
         let head = posix_atomic_load_acquire_64(memory.head)
         let used = tail &- head
@@ -129,7 +93,7 @@ final class RingReader {
     private var head: UInt64 = 0
     /// The other end's index when it was last looked at.
     private var knownTail: UInt64 = 0
-    private var spinBudget = SpinBudget()
+    private var spinBudget = SpinBudget(looksPerRound: 16)
 
     init(_ memory: RingMemory) {
         self.memory = memory
@@ -145,8 +109,8 @@ final class RingReader {
             done &+= count
             head &+= UInt64(count)
             posix_atomic_store_release_64(memory.head, head)
-            // A writer that sleeps is woken once half of the ring is free, not for each piece: fewer switches. It can't be
-            // forgotten, since this end sleeps only on an empty ring.
+            // A writer that sleeps is woken once half of the ring is free, not for each piece: fewer switches. It
+            // can't be forgotten, since this end sleeps only on an empty ring.
             if available &- count <= memory.capacity / 2 { memory.wake(memory.writerParked) }
         }
     }
@@ -164,7 +128,9 @@ final class RingReader {
         if known > 0 { return known }
         guard !connection.isClosed else { throw .closed }
         while true {
-            if try spinBudget.spin({ () throws(TransportError) in try available() > 0 }) { return try available() }
+            if try spinBudget.spin({ () throws(TransportError) in try available() > 0 }) {
+                return Int(truncatingIfNeeded: knownTail &- head)
+            }
             try RingParking.park(on: memory.readerParked, memory, connection) { () throws(TransportError) in
                 try available() > 0
             }
@@ -173,7 +139,7 @@ final class RingReader {
         }
     }
 
-    /// Bytes to read, with the other end's index checked: it can't be ahead by more than the ring, nor take a step back.
+    /// Bytes to read, with the other end's index checked: it can't be ahead by more than the ring, nor go back.
     private func available() throws(TransportError) -> Int {
         let tail = posix_atomic_load_acquire_64(memory.tail)
         let used = tail &- head

@@ -3,9 +3,9 @@ import WireProtocol
 
 /// Two byte rings in shared memory: one for each direction of a connection.
 ///
-/// The other end may be hostile: it can write anything anywhere in this memory at any time. So this end never reads back what it
-/// wrote itself, believes no index before it has compared it with its own, and can't lose the pages, since the file's
-/// size is sealed.
+/// The other end may be hostile: it can write anything anywhere in this memory at any time. So this end never reads
+/// back what it wrote itself, believes no index before it has compared it with its own, and can't lose the pages,
+/// since the file's size is sealed.
 final class RingPair {
     /// What travels with the memory file's descriptor.
     static let passingByte: UInt8 = 0x52
