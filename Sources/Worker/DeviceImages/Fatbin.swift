@@ -25,6 +25,8 @@ public struct FatbinEntry: Sendable, Equatable {
     public var compression: Compression
     /// Where the stored bytes lie in the fatbin.
     public var payload: Range<Int>
+    /// Where the entry lies in the unpacked payload that it shares with other entries; nil if it shares none.
+    public var part: Range<Int>?
     /// Bytes after decompression as recorded; LZ4 entries may hold more. 0 where nothing is recorded.
     public var recordedByteCount: UInt64
     /// The name of the source, empty where none is recorded.
@@ -43,6 +45,8 @@ public struct FatbinReader: Sendable {
     private static let headerByteCount = 16
     private static let fixedEntryByteCount = 64
     private static let entryLimit = 4096
+    /// The kind of an entry that compresses several others together (`fatbinary --concat`).
+    private static let groupKind: UInt16 = 0x100
     private static let nameLimit: UInt32 = 4096
 
     /// Reads the header and lists the entries; their payloads are not touched.
@@ -68,7 +72,11 @@ public struct FatbinReader: Sendable {
             guard let (entry, next) = Self.entry(image, at: offset, end: files.upperBound) else {
                 throw DeviceImageError(.corrupt, "entry \(entries.count) of the fatbin leaves the fatbin")
             }
-            entries.append(entry)
+            if entry.kind == .other(Self.groupKind) {
+                entries += try Self.parts(of: entry, image, at: offset)
+            } else {
+                entries.append(entry)
+            }
             offset = next
         }
         self.entries = entries
@@ -96,10 +104,41 @@ public struct FatbinReader: Sendable {
         default: compression = .unknown
         }
         let entry = FatbinEntry(
-            kind: kind == 1 ? .ptx : kind == 2 ? .cubin : .other(kind), arch: Int(arch), majorVersion: Int(major),
-            minorVersion: Int(minor), flags: flags, compression: compression, payload: payload,
-            recordedByteCount: recorded, objectName: name(image, at: offset))
+            kind: FatbinEntry.Kind(kind), arch: Int(arch), majorVersion: Int(major), minorVersion: Int(minor),
+            flags: flags, compression: compression, payload: payload, part: nil, recordedByteCount: recorded,
+            objectName: name(image, at: offset))
         return (entry, whole.upperBound)
+    }
+
+    /// The entries that a group compresses together: behind its fixed part stand their number, the size of the table,
+    /// and a header for each, which has the offset in the unpacked bytes where others have the size of the header.
+    private static func parts(
+        of group: FatbinEntry, _ image: ImageBytes, at offset: Int
+    ) throws(DeviceImageError) -> [FatbinEntry] {
+        let corrupt = DeviceImageError(.corrupt, "the table of a compressed group leaves the fatbin")
+        let table = offset + fixedEntryByteCount
+        guard let count = image.load(table, as: UInt32.self), let size = image.load(table + 4, as: UInt32.self),
+            count > 0, count <= entryLimit, size >= 8, let range = image.range(table, UInt64(size)),
+            range.upperBound <= group.payload.lowerBound
+        else { throw corrupt }
+        let stride = (Int(size) - 8) / Int(count)
+        guard stride >= fixedEntryByteCount else { throw corrupt }
+        var entries: [FatbinEntry] = []
+        for index in 0..<Int(count) {
+            let header = table + 8 + index * stride
+            guard let kind = image.load(header, as: UInt16.self), let start = image.load(header + 4, as: UInt32.self),
+                let byteCount = image.load(header + 8, as: UInt64.self), byteCount <= UInt64(Int32.max),
+                let minor = image.load(header + 24, as: UInt16.self),
+                let major = image.load(header + 26, as: UInt16.self),
+                let arch = image.load(header + 28, as: UInt32.self)
+            else { throw corrupt }
+            var entry = group
+            entry.kind = FatbinEntry.Kind(kind)
+            entry.part = Int(start)..<(Int(start) + Int(byteCount))
+            (entry.arch, entry.majorVersion, entry.minorVersion) = (Int(arch), Int(major), Int(minor))
+            entries.append(entry)
+        }
+        return entries
     }
 
     private static func name(_ image: ImageBytes, at offset: Int) -> [UInt8] {
@@ -130,9 +169,25 @@ public struct FatbinReader: Sendable {
         case .unknown:
             throw DeviceImageError(.unsupported, "the fatbin entry is compressed in an unknown way")
         }
+        if let part = entry.part {
+            guard part.lowerBound >= 0, part.upperBound <= contents.count else {
+                throw DeviceImageError(.corrupt, "an entry leaves the unpacked bytes of its compressed group")
+            }
+            contents = Array(contents[part])
+        }
         if entry.kind == .ptx {
             while contents.last == 0 { contents.removeLast() }
         }
         return contents
+    }
+}
+
+extension FatbinEntry.Kind {
+    init(_ number: UInt16) {
+        switch number {
+        case 1: self = .ptx
+        case 2: self = .cubin
+        default: self = .other(number)
+        }
     }
 }
