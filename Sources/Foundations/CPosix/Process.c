@@ -1,3 +1,6 @@
+// Not in the header: Swift builds it as a module beside Glibc, where both must see the same declarations.
+#define _GNU_SOURCE 1
+
 #include "CPosix.h"
 
 #include <fcntl.h>

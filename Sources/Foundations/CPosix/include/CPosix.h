@@ -10,10 +10,6 @@
 #ifndef ROOST_CPOSIX_H
 #define ROOST_CPOSIX_H
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-
 #include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
