@@ -110,8 +110,8 @@ let runtimeTargets: [Target] = [
     module(
         "WorkerCore", .worker,
         uses: ["GPUBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log]),
-    program("roost-worker", .worker, uses: ["WorkerCore", "SoftwareBackend", "CPosix", log]),
-    module("NodeModel", .node),
+    program("roost-worker", .worker, uses: ["WorkerCore", "SoftwareBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log]),
+    module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
     module(
         "CLICommands", .commandLine,
@@ -121,7 +121,7 @@ let runtimeTargets: [Target] = [
         "GPUTestKit", .testing,
         uses: [
             "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "GPUBackend", "Transport",
-            "WireProtocol", "Primitives", "CPosix",
+            "WireProtocol", "Primitives", "CPosix", log,
         ]),
     tests("Primitives", uses: ["Primitives"]),
     tests("WireProtocol", uses: ["WireProtocol", "Primitives"]),
@@ -136,7 +136,7 @@ let runtimeTargets: [Target] = [
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel"]),
-    tests("CLICommands", uses: ["CLICommands"]),
+    tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
 

@@ -1,0 +1,196 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import NodeAgent
+import NodeModel
+
+/// `roost run`: runs a program on vGPUs.
+struct RunCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "run",
+        abstract: "Run a program on a vGPU of its own.",
+        discussion: """
+            Asks the daemon for a vGPU, sets the program's environment, runs it in this terminal, and gives the vGPU \
+            back when it ends. The program needs no change. Signals reach it, and its exit status becomes this \
+            command's: 128 + the signal's number where one ended it, 125 where there was no vGPU, 126 and 127 where \
+            the program could not be executed or found.
+
+            With --endpoint it uses a worker that runs elsewhere, without a daemon. The worker's token comes from \
+            --token-file or from the variable ROOST_TOKEN; never from the command line, which others can read.
+
+            EXAMPLES
+              roost run -- python train.py
+              roost run --vram 4GiB --compute 50% --gpus 2 -- ./a.out --steps 10
+              roost run --endpoint tcp://gpu-host:7070 --token-file token -- python train.py
+            """)
+
+    @OptionGroup var state: StateOptions
+
+    @Option(help: ArgumentHelp("Memory of each vGPU.", valueName: "size"))
+    var vram = MemorySize.gibibytes(1)
+
+    @Option(help: ArgumentHelp("Share of a device's compute for each vGPU, 1 to 100 %.", valueName: "percent"))
+    var compute = ComputeShare.standard
+
+    @Option(help: ArgumentHelp("How many vGPUs the program sees.", valueName: "count"))
+    var gpus = 1
+
+    @Option(help: ArgumentHelp("The name in lists. Default: the program's.", valueName: "name"))
+    var name: String?
+
+    @Option(help: "What carries the calls to a worker of the daemon.")
+    var transport = TransportKind.sharedMemory
+
+    @Option(
+        help: ArgumentHelp(
+            "Use workers that serve here instead of asking the daemon; several with semicolons between.",
+            valueName: "url"))
+    var endpoint: String?
+
+    @Option(
+        name: .customLong("token-file"),
+        help: ArgumentHelp("The file with the token for --endpoint.", valueName: "file"), completion: .file())
+    var tokenFile: String?
+
+    @Flag(help: "Wait after each call, so that an error shows at the call that made it. Slow.")
+    var strict = false
+
+    @Flag(name: .shortAndLong, help: "Say on the standard error which vGPUs the program gets.")
+    var verbose = false
+
+    @Argument(
+        parsing: .captureForPassthrough,
+        help: ArgumentHelp("The program and its arguments, after --.", valueName: "program"))
+    var command: [String] = []
+
+    /// The program and its arguments.
+    var program: [String] { command.first == "--" ? Array(command.dropFirst()) : command }
+
+    func validate() throws {
+        if let first = command.first, first != "--", first.hasPrefix("-") {
+            throw ValidationError("Unknown option '\(first)'. Write `--` before the program.")
+        }
+        guard !program.isEmpty else { throw ValidationError("Which program? roost run [options] -- <program> …") }
+        guard (1...GPURequest.countMax).contains(gpus) else {
+            throw ValidationError("--gpus takes 1 to \(GPURequest.countMax).")
+        }
+        if tokenFile != nil, endpoint == nil { throw ValidationError("--token-file goes with --endpoint.") }
+        if let defect = request.defect { throw ValidationError(defect) }
+    }
+
+    /// What is asked of the daemon.
+    var request: GPURequest {
+        var label = program.first.map { ($0 as NSString).lastPathComponent } ?? ""
+        while label.utf8.count > GPURequest.nameByteCountMax { label.removeLast() }
+        return GPURequest(
+            memory: vram, compute: compute, count: gpus, name: name, transport: transport,
+            program: label.isEmpty ? "program" : label)
+    }
+
+    func run() throws {
+        // Before there is any other thread: they all inherit what is blocked here.
+        let runner = ProgramRunner()
+        runner.startForwarding()
+        let status: Int32
+        if let endpoint {
+            status = try runner.run(program, environment: environment(for: try remoteSetting(endpoint)))
+        } else {
+            status = try runLeased(runner)
+        }
+        throw ExitCode(status)
+    }
+
+    private func runLeased(_ runner: ProgramRunner) throws -> Int32 {
+        let (channel, lease) = try acquire()
+        // The vGPUs are held until here, however this process ends.
+        defer { channel.close() }
+        if verbose {
+            for member in lease.members { writeNote("roost: \(member.id) on \(member.device), \(member.endpoint)") }
+        }
+        LossWatch(channel).start()
+        let installation = Installation(environment: ProcessInfo.processInfo.environment)
+        let setting = ClientSetting(
+            endpoints: lease.members.map(\.endpoint), vgpus: lease.members.map(\.id.rawValue), token: lease.token,
+            isSoftware: lease.members.contains { $0.kind == .software }, isStrict: strict,
+            files: installation.clientFiles)
+        return try runner.run(program, environment: environment(for: setting))
+    }
+
+    /// Asks the daemon; every failure up to here means that the program never began.
+    private func acquire() throws -> (any ControlChannel, GrantedLease) {
+        do {
+            try Installation(environment: ProcessInfo.processInfo.environment).checkLibraries()
+            let channel = try state.connect()
+            switch try channel.ask(.acquire(request), timeout: .seconds(90)) {
+            case .granted(let lease): return (channel, lease)
+            case .refused(let failure):
+                throw CommandFailure(status: CommandExit.noVirtualGPU, message: failure.message)
+            default: throw CommandFailure.unexpectedReply
+            }
+        } catch let error as AgentError {
+            throw CommandFailure(status: CommandExit.noVirtualGPU, message: error.message)
+        }
+    }
+
+    private func remoteSetting(_ endpoint: String) throws -> ClientSetting {
+        let inherited = ProcessInfo.processInfo.environment
+        let installation = Installation(environment: inherited)
+        do {
+            try installation.checkLibraries()
+        } catch let error as AgentError {
+            throw CommandFailure(status: CommandExit.noVirtualGPU, message: error.message)
+        }
+        var token = inherited["ROOST_TOKEN"]
+        if let tokenFile {
+            guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
+                throw CommandFailure(
+                    status: CommandExit.noVirtualGPU, message: "Can't read the token file \(tokenFile).")
+            }
+            token = text.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        let endpoints = endpoint.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
+        let kinds = try endpoints.map { try deviceKind(at: $0, token: token ?? "") }
+        return ClientSetting(
+            endpoints: endpoints, token: token, isSoftware: kinds.contains(.software), isStrict: strict,
+            files: installation.clientFiles)
+    }
+
+    /// Asks a worker what its device is, so that a wrong address or token is found before the program runs.
+    private func deviceKind(at endpoint: String, token: String) throws -> DeviceKind? {
+        do {
+            return try WorkerMonitor.deviceKind(at: endpoint, token: token, until: .now + .seconds(10))
+        } catch let error as AgentError {
+            throw CommandFailure(status: CommandExit.noVirtualGPU, message: error.message)
+        }
+    }
+
+    private func environment(for setting: ClientSetting) -> [String: String] {
+        clientEnvironment(for: setting, inheriting: ProcessInfo.processInfo.environment)
+    }
+}
+
+extension ComputeShare {
+    /// What a program gets that asks for nothing: four of them share a device.
+    static let standard = ComputeShare(percent: 25) ?? .whole
+}
+
+/// Says so when a vGPU of a running program is lost.
+final class LossWatch: Sendable {
+    private let channel: any ControlChannel
+
+    init(_ channel: any ControlChannel) {
+        self.channel = channel
+    }
+
+    /// Listens on a thread of its own until the connection ends.
+    func start() {
+        let thread = Thread { [self] in
+            while let reply = try? channel.receive(timeout: nil) {
+                if case .lost(let vgpu, let end) = reply {
+                    writeNote("roost: the worker of \(vgpu) \(end.message); the program's next CUDA call fails.")
+                }
+            }
+        }
+        thread.start()
+    }
+}

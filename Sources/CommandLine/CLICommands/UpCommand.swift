@@ -1,0 +1,121 @@
+import ArgumentParser
+import Foundation
+import Glibc
+import Logging
+import NodeAgent
+import NodeModel
+
+/// `roost up`: starts the daemon.
+struct UpCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up",
+        abstract: "Start the daemon with this machine's devices.",
+        discussion: """
+            The daemon keeps the devices of this machine and starts a worker for each vGPU. It serves this user only, \
+            through a socket in its state directory. Where it runs already, this says so and changes nothing.
+
+            EXAMPLES
+              roost up
+              roost up --software-gpus 2 --device-memory 4GiB
+              roost up --foreground          # for a service manager: logs to stderr, ends on SIGTERM
+            """)
+
+    @OptionGroup var state: StateOptions
+
+    @Option(
+        name: .customLong("software-gpus"),
+        help: ArgumentHelp("How many software GPUs to offer.", valueName: "count"))
+    var softwareDeviceCount = 1
+
+    @Option(
+        name: .customLong("device-memory"),
+        help: ArgumentHelp(
+            "Memory of each software GPU. Default: half of the machine's memory among them, at most 8GiB each.",
+            valueName: "size"))
+    var deviceMemory: MemorySize?
+
+    @Flag(help: "Stay in the foreground and log to the standard error.")
+    var foreground = false
+
+    @Option(name: .customLong("ready-fd"), help: .hidden)
+    var readyDescriptor: Int32?
+
+    func validate() throws {
+        guard (1...SoftwareDevices.countMax).contains(softwareDeviceCount) else {
+            throw ValidationError("--software-gpus takes 1 to \(SoftwareDevices.countMax).")
+        }
+        if let deviceMemory, deviceMemory < .mebibytes(1) {
+            throw ValidationError("--device-memory takes at least 1MiB.")
+        }
+    }
+
+    func run() throws {
+        if foreground { return try serve() }
+        let directory = state.directory
+        if let daemon = try runningDaemon(directory) {
+            writeLine("Roost runs already (process \(daemon.processID), state in \(daemon.stateDirectory)).")
+            return
+        }
+        let installation = Installation(environment: ProcessInfo.processInfo.environment)
+        try installation.checkWorker()
+        try start(directory)
+        let report = try state.report()
+        writeLine(
+            "Roost runs (process \(report.daemon.processID), state in \(directory.path)).\n"
+                + NodeTables.devices(report.devices).text + "\nNext: roost run -- <program>")
+    }
+
+    private func runningDaemon(_ directory: StateDirectory) throws -> DaemonDescription? {
+        do {
+            let channel = try SocketControlChannel.connect(directory)
+            defer { channel.close() }
+            guard case .daemon(let daemon) = try channel.ask(.describe) else { throw CommandFailure.unexpectedReply }
+            return daemon
+        } catch let error as AgentError where error.code == .notRunning {
+            return nil
+        }
+    }
+
+    private func start(_ directory: StateDirectory) throws {
+        var arguments = [
+            "up", "--foreground", "--state-dir", directory.path, "--software-gpus", "\(softwareDeviceCount)",
+            "--ready-fd", "\(DaemonLauncher.readyDescriptor)",
+        ]
+        if let deviceMemory { arguments += ["--device-memory", "\(deviceMemory.byteCount)"] }
+        let launcher = DaemonLauncher(
+            executable: Installation.executable, arguments: arguments, environment: inheritedEnvironment(),
+            directory: directory)
+        try launcher.launch { writeNote("Starting the daemon …") }
+    }
+
+    /// Is the daemon.
+    private func serve() throws {
+        let environment = ProcessInfo.processInfo.environment
+        let installation = Installation(environment: environment)
+        try installation.checkWorker()
+        let devices = SoftwareDevices.describe(
+            count: softwareDeviceCount, memory: deviceMemory,
+            machineMemory: MemorySize(byteCount: Machine.memoryByteCount()))
+        let directory = state.directory
+        let setting = AgentSetting(
+            directory: directory, devices: devices, workerExecutable: installation.worker,
+            environment: inheritedEnvironment())
+        LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
+        let daemon = Daemon(setting, version: RoostVersion.text, log: Logger(label: "roost"))
+        // A daemon must not hold on to the folder that it was started in.
+        if readyDescriptor != nil { chdir("/") }
+        try daemon.run {
+            guard let readyDescriptor else { return writeNote("Roost serves at \(directory.path).") }
+            let line = Array("ready\n".utf8)
+            write(readyDescriptor, line, line.count)
+            close(readyDescriptor)
+        }
+    }
+
+    /// The caller's environment without what belongs to one program's vGPU.
+    private func inheritedEnvironment() -> [String: String] {
+        var environment = ProcessInfo.processInfo.environment
+        for name in ["ROOST_TOKEN", "ROOST_ENDPOINT", "ROOST_VGPU", "ROOST_STRICT"] { environment[name] = nil }
+        return environment
+    }
+}

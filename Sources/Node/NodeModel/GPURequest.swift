@@ -1,0 +1,61 @@
+/// The carrier between a program and its worker.
+public enum TransportKind: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Byte rings in shared memory, set up over a Unix socket; the fastest on one machine.
+    case sharedMemory = "shm"
+    /// A Unix socket.
+    case unix
+    /// TCP on loopback.
+    case tcp
+}
+
+/// What a program asks of a node.
+public struct GPURequest: Sendable, Hashable, Codable {
+    /// The most vGPUs of one request.
+    public static let countMax = 16
+    /// The longest name and program name, in UTF-8 bytes.
+    public static let nameByteCountMax = 64
+
+    /// Memory of each vGPU.
+    public var memory: MemorySize
+    /// Share of its device's compute for each vGPU.
+    public var compute: ComputeShare
+    /// How many vGPUs.
+    public var count: Int
+    /// A name for people; the program's name where nil.
+    public var name: String?
+    /// The carrier.
+    public var transport: TransportKind
+    /// The program's file name, without its arguments: those may hold secrets.
+    public var program: String
+
+    /// Describes a request.
+    public init(
+        memory: MemorySize, compute: ComputeShare, count: Int = 1, name: String? = nil,
+        transport: TransportKind = .sharedMemory, program: String
+    ) {
+        self.memory = memory
+        self.compute = compute
+        self.count = count
+        self.name = name
+        self.transport = transport
+        self.program = program
+    }
+
+    /// The name that lists show.
+    public var displayName: String { name ?? program }
+
+    /// What is wrong with the request whatever the devices are, as a sentence; nil where nothing is.
+    public var defect: String? {
+        guard (1...GPURequest.countMax).contains(count) else {
+            return "A request is for 1 to \(GPURequest.countMax) vGPUs, not \(count)."
+        }
+        guard memory.byteCount > 0 else { return "A vGPU needs memory." }
+        for text in [name ?? "-", program] {
+            let isPrintable = text.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x7F }
+            guard !text.isEmpty, text.utf8.count <= GPURequest.nameByteCountMax, isPrintable else {
+                return "A name has 1 to \(GPURequest.nameByteCountMax) printable bytes."
+            }
+        }
+        return nil
+    }
+}

@@ -1,0 +1,41 @@
+/// Everything that a worker is told when it starts, but for its secret.
+public struct WorkerSetting: Sendable, Hashable {
+    /// The vGPU.
+    public var vgpu: VirtualGPU
+    /// How its device runs kernels.
+    public var kind: DeviceKind
+    /// The device's name for people.
+    public var deviceName: String
+    /// Where to serve.
+    public var listenEndpoints: [String]
+    /// The file with the secret.
+    public var tokenFile: String
+    /// The descriptor on which to write `ready`.
+    public var readyDescriptor: Int32
+
+    /// Describes a worker to start.
+    public init(
+        vgpu: VirtualGPU, kind: DeviceKind, deviceName: String, listenEndpoints: [String], tokenFile: String,
+        readyDescriptor: Int32
+    ) {
+        self.vgpu = vgpu
+        self.kind = kind
+        self.deviceName = deviceName
+        self.listenEndpoints = listenEndpoints
+        self.tokenFile = tokenFile
+        self.readyDescriptor = readyDescriptor
+    }
+
+    /// The arguments of `roost-worker`, without its name.
+    public var arguments: [String] {
+        var arguments = ["--backend", kind.rawValue]
+        for endpoint in listenEndpoints { arguments += ["--listen", endpoint] }
+        arguments += ["--vram", "\(vgpu.memory.coveringMebibytes)MiB"]
+        arguments += ["--compute", "\(vgpu.compute.percent)"]
+        arguments += ["--name", "\(deviceName) (\(vgpu.id))", "--uuid", vgpu.uuid]
+        arguments += ["--token-file", tokenFile, "--ready-fd", "\(readyDescriptor)"]
+        // Either alone would do on a good day: the first works where the worker's parent is not the daemon itself, the
+        // second where the worker is stuck and reads no input.
+        return arguments + ["--exit-with-stdin", "--parent-death"]
+    }
+}
