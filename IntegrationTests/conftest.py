@@ -112,24 +112,13 @@ class Roost:
         """Runs a program on a vGPU of its own and returns its output."""
         return self.start(*arguments, **options).finish(seconds, status)
 
-    def report(self):
-        return json.loads(self.command("ps", "-o", "json").stdout)
-
     def vgpus(self):
         """The vGPUs that the daemon knows."""
-        report = self.report()
-        return report["vgpus"] if isinstance(report, dict) else report
+        return json.loads(self.command("ps", "-o", "json").stdout)
 
     def vgpu(self, name):
         """The vGPU of that name, or None."""
         return next((vgpu for vgpu in self.vgpus() if vgpu["name"] == name), None)
-
-
-def byte_count(size):
-    """Bytes of a memory size in a report."""
-    if isinstance(size, dict):
-        size = next(iter(size.values()))
-    return int(size)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from conftest import PYTHON, ROOT, byte_count
+from conftest import PYTHON, ROOT
 
 EXAMPLES = ROOT / "Examples"
 
@@ -26,7 +26,7 @@ def test_out_of_memory_leaves_the_neighbour_alone(roost, programs):
     output = roost.run(PYTHON, EXAMPLES / "04-out-of-memory" / "main.py", vram="128MiB", seconds=120)
     assert "the device has 128 MiB" in output
     assert output.splitlines()[-1] == "out-of-memory: PASS"
-    assert byte_count(roost.vgpu("neighbour")["memory"]) == 64 << 20
+    assert roost.vgpu("neighbour")["memoryBytes"] == 64 << 20
     neighbour.process.stdin.close()
     assert neighbour.finish().splitlines()[-1] == "PASS"
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 
-from conftest import byte_count, wait_until
+from conftest import wait_until
 
 
 def test_a_killed_worker_is_a_cuda_error_to_the_program_and_the_daemon_frees_its_vgpu(roost, programs):
@@ -41,7 +41,7 @@ def test_a_killed_client_gives_its_memory_back_within_a_second(roost, programs):
 
     def used():
         measurement = (roost.vgpu("victim") or {}).get("measurement")
-        return byte_count(measurement["usedMemory"]) if measurement else None
+        return measurement["usedMemoryBytes"] if measurement else None
 
     wait_until(lambda: (used() or 0) >= 40 << 20, "the report shows the client's memory")
     killed = time.monotonic()
