@@ -1,0 +1,8 @@
+import Synchronization
+
+enum AtomicHandlers {
+    static let fence: Handler = { w, i in
+        atomicMemoryFence(ordering: .sequentiallyConsistent)
+        return i.next
+    }
+}

@@ -1,0 +1,194 @@
+/// `ld` in all spaces.
+enum LoadHandlers {
+    /// Any load: sizes, extension, vectors and space come from the flags.
+    static let any: Handler = { w, i in loadAny(w, i) }
+
+    static let global32: Handler = { w, i in loadGlobal(w, i, UInt32.self) }
+    static let global64: Handler = { w, i in loadGlobal(w, i, UInt64.self) }
+    static let shared32: Handler = { w, i in loadShared(w, i, UInt32.self) }
+    static let shared64: Handler = { w, i in loadShared(w, i, UInt64.self) }
+
+    /// `ld.param` of a kernel: the same value in all lanes.
+    static let parameter32: Handler = { w, i in
+        let offset = Int(truncatingIfNeeded: i.instruction.pointee.immediate)
+        let access = Access(bits: i.instruction.pointee.flags)
+        let raw = w.warp.pointee.parameters + offset
+        return fill32(w, i, UInt32(truncatingIfNeeded: extended(raw, access)))
+    }
+
+    static let parameter64: Handler = { w, i in
+        let offset = Int(truncatingIfNeeded: i.instruction.pointee.immediate)
+        let access = Access(bits: i.instruction.pointee.flags)
+        let raw = w.warp.pointee.parameters + offset
+        return fill64(w, i, extended(raw, access))
+    }
+}
+
+/// One element from memory, extended to 64 bits.
+@inline(__always)
+func extended(_ raw: UnsafeMutableRawPointer, _ access: Access) -> UInt64 {
+    switch (access.sizeShift, access.isSigned) {
+    case (0, false): return UInt64(raw.load(as: UInt8.self))
+    case (0, true): return UInt64(truncatingIfNeeded: raw.load(as: Int8.self))
+    case (1, false): return UInt64(raw.load(as: UInt16.self))
+    case (1, true): return UInt64(truncatingIfNeeded: raw.load(as: Int16.self))
+    case (2, false): return UInt64(raw.load(as: UInt32.self))
+    case (2, true): return UInt64(truncatingIfNeeded: raw.load(as: Int32.self))
+    default: return raw.load(as: UInt64.self)
+    }
+}
+
+/// The register offset of element `index` of a vector access.
+@inline(__always)
+func elementOffset(_ i: InstructionPointer, _ index: Int) -> UInt32 {
+    switch index {
+    case 0: return i.instruction.pointee.d
+    case 1: return i.instruction.pointee.b
+    case 2: return i.instruction.pointee.c
+    default: return i.instruction.pointee.e
+    }
+}
+
+@inline(never)
+private func loadAny(_ w: WarpPointer, _ i: InstructionPointer) -> InstructionPointer? {
+    let access = Access(bits: i.instruction.pointee.flags)
+    let count = 1 &<< Int(access.countShift)
+    let size: UInt64 = 1 &<< UInt64(access.sizeShift)
+    let total = size &<< UInt64(access.countShift)
+    // The address register may also be a destination, so all addresses are read first.
+    var pointers = SIMD32<UInt64>()
+    let isFine = withUnsafeMutablePointer(to: &pointers) { raw in
+        let table = UnsafeMutableRawPointer(raw).assumingMemoryBound(to: UnsafeMutableRawPointer.self)
+        return forEachLane(w.warp.pointee.mask) { lane in
+            guard let pointer = accessPointer(w, i, access, lane: lane, size: total) else { return false }
+            table[lane] = pointer
+            return true
+        }
+    }
+    if !isFine { return nil }
+    withUnsafeMutablePointer(to: &pointers) { raw in
+        let table = UnsafeMutableRawPointer(raw).assumingMemoryBound(to: UnsafeMutableRawPointer.self)
+        for index in 0..<count {
+            let target = elementOffset(i, index)
+            let narrow = lanes(w, target, as: UInt32.self)
+            let wide = lanes(w, target, as: UInt64.self)
+            let isWide = access.isWide
+            _ = forEachLane(w.warp.pointee.mask) { lane in
+                let value = extended(table[lane] + index &* Int(truncatingIfNeeded: size), access)
+                if isWide { wide[lane] = value } else { narrow[lane] = UInt32(truncatingIfNeeded: value) }
+                return true
+            }
+        }
+    }
+    return i.next
+}
+
+/// Whether all 32 addresses follow each other in steps of `size`, or are all the same.
+enum AddressPattern {
+    case consecutive, uniform, scattered
+}
+
+@inline(__always)
+func pattern<A: FixedWidthInteger & UnsignedInteger>(_ a: UnsafeMutablePointer<A>, size: Int) -> AddressPattern {
+    let first = a[0]
+    var difference: A = 0
+    if a[1] == first {
+        for lane in 0..<32 { difference |= a[lane] ^ first }
+        return difference == 0 ? .uniform : .scattered
+    }
+    for lane in 0..<32 { difference |= (a[lane] &- first) ^ A(truncatingIfNeeded: lane &* size) }
+    return difference == 0 ? .consecutive : .scattered
+}
+
+/// The host address of `32 * size` bytes of live global memory from `address`, or nil.
+@inline(__always)
+func globalSpan(
+    _ warp: UnsafeMutablePointer<Warp>, _ address: UInt64, size: Int
+) -> UnsafeMutableRawPointer? {
+    guard address & UInt64(truncatingIfNeeded: size &- 1) == 0, let start = globalPointer(warp, address),
+        globalPointer(warp, address &+ UInt64(truncatingIfNeeded: 31 &* size)) != nil
+    else { return nil }
+    return start
+}
+
+@inline(__always)
+private func loadGlobal<E: FixedWidthInteger>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ type: E.Type
+) -> InstructionPointer? {
+    let size = MemoryLayout<E>.size
+    let warp = w.warp
+    let a = lanes(w, i.instruction.pointee.a, as: UInt64.self)
+    let offset = i.instruction.pointee.immediate
+    if warp.pointee.mask == ~0 {
+        switch pattern(a, size: size) {
+        case .consecutive:
+            if let source = globalSpan(warp, a[0] &+ offset, size: size) {
+                (warp.pointee.registers + Int(truncatingIfNeeded: i.instruction.pointee.d))
+                    .copyMemory(from: source, byteCount: 32 &* size)
+                return i.next
+            }
+        case .uniform:
+            let address = a[0] &+ offset
+            if address & UInt64(truncatingIfNeeded: size &- 1) == 0, let source = globalPointer(warp, address) {
+                let value = source.load(as: E.self)
+                let d = lanes(w, i.instruction.pointee.d, as: E.self)
+                for lane in 0..<32 { d[lane] = value }
+                return i.next
+            }
+        case .scattered: break
+        }
+    }
+    return gatherGlobal(w, i, a, type)
+}
+
+@inline(__always)
+private func gatherGlobal<E: FixedWidthInteger>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ a: UnsafeMutablePointer<UInt64>, _ type: E.Type
+) -> InstructionPointer? {
+    let warp = w.warp
+    let offset = i.instruction.pointee.immediate
+    let low = UInt64(truncatingIfNeeded: MemoryLayout<E>.size &- 1)
+    let d = lanes(w, i.instruction.pointee.d, as: E.self)
+    var rest = warp.pointee.mask
+    while rest != 0 {
+        let lane = rest.trailingZeroBitCount
+        rest &= rest &- 1
+        let address = a[lane] &+ offset
+        if address & low == 0, let pointer = genericPointer(warp, lane: lane, address, low &+ 1) {
+            // A lane reads its address before it writes its result, and only its own.
+            d[lane] = pointer.load(as: E.self)
+        } else {
+            let code: FaultCode = address & low == 0 ? .illegalAddress : .misalignedAddress
+            return fail(w, i, code, lane: lane, address: address)
+        }
+    }
+    return i.next
+}
+
+@inline(__always)
+private func loadShared<E: FixedWidthInteger>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ type: E.Type
+) -> InstructionPointer? {
+    let size = MemoryLayout<E>.size
+    let warp = w.warp
+    let a = lanes(w, i.instruction.pointee.a, as: UInt32.self)
+    let offset = UInt32(truncatingIfNeeded: i.instruction.pointee.immediate)
+    let shared = warp.pointee.shared
+    if warp.pointee.mask == ~0 {
+        var highest: UInt32 = 0
+        var low: UInt32 = 0
+        for lane in 0..<32 {
+            let address = a[lane] &+ offset
+            highest = max(highest, address)
+            low |= address
+        }
+        let isInside = UInt64(highest) &+ UInt64(truncatingIfNeeded: size) <= warp.pointee.sharedByteCount
+        if isInside, low & UInt32(truncatingIfNeeded: size &- 1) == 0 {
+            produce(w, i.instruction.pointee.d) { (t: UnsafeMutablePointer<E>) in
+                for lane in 0..<32 { t[lane] = shared.load(fromByteOffset: Int(a[lane] &+ offset), as: E.self) }
+            }
+            return i.next
+        }
+    }
+    return loadAny(w, i)
+}
