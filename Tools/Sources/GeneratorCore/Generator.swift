@@ -23,6 +23,7 @@ public struct Generator {
                 driver: "NVMLDriver", notSupported: "NVML_ERROR_NOT_SUPPORTED"
             ).files
         files += CallsEmitter(library: api.cuda).files
+        files += FunctionNamesEmitter(library: api.cuda).files
         files += CommandsEmitter(commands: commands).files
         files += WorkerEmitter(commands: commands).files
         files += ProcTableEmitter(library: api.cuda).files
