@@ -252,6 +252,11 @@ long posix_receive(int descriptor, void *buffer, size_t byte_count, bool no_wait
   }
 }
 
+void posix_set_receive_timeout(int descriptor, int milliseconds) {
+  struct timeval limit = {.tv_sec = milliseconds / 1000, .tv_usec = milliseconds % 1000 * 1000};
+  setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+}
+
 // MARK: - Passing descriptors
 
 int posix_send_descriptor(int descriptor, uint8_t byte, int passed) {

@@ -91,6 +91,9 @@ public final class Connection: @unchecked Sendable {
         _ = posix_shutdown(descriptor)
     }
 
+    /// How long one read may wait for the next byte before it throws `timedOut`. Only for sockets; rings wait forever.
+    public func setReadTimeout(milliseconds: Int32) { posix_set_receive_timeout(descriptor, milliseconds) }
+
     /// In a forked child: lets this end go without ending the parent's stream, which shares it.
     public func abandonAfterFork() {
         _ = posix_atomic_exchange_32(closedFlag, 2)

@@ -255,6 +255,8 @@ int posix_shutdown(int descriptor);
 int posix_send_all(int descriptor, const void *_Nullable a, size_t a_count, const void *_Nullable b, size_t b_count);
 /// Receives at most `byte_count` bytes; 0 at the end of the stream; without waiting when `no_wait` (`-EAGAIN`).
 long posix_receive(int descriptor, void *buffer, size_t byte_count, bool no_wait);
+/// A receive that waits longer than this fails with `-EAGAIN`.
+void posix_set_receive_timeout(int descriptor, int milliseconds);
 /// Sends one byte and a descriptor. 0 or negative.
 int posix_send_descriptor(int descriptor, uint8_t byte, int passed);
 /// Receives one byte and a descriptor; negative also when no descriptor came.
