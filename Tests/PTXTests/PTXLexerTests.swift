@@ -53,7 +53,7 @@ struct PTXLexerTests {
         ("18446744073709551615", .integer(.max, isUnsigned: true)),
         ("0f3F800000", .float(0x3F80_0000)), ("0F7fc00000", .float(0x7FC0_0000)),
         ("0d3FF0000000000000", .double(0x3FF0_0000_0000_0000)), ("1.5", .double((1.5).bitPattern)),
-        ("0.5", .double((0.5).bitPattern)), ("1e3", .double((1000.0).bitPattern)),
+        ("1.", .double((1.0).bitPattern)), ("0.5", .double((0.5).bitPattern)), ("1e3", .double((1000.0).bitPattern)),
     ]
 
     @Test("number tokens have the value that PTX gives them", arguments: Self.literalTable)

@@ -185,7 +185,7 @@ struct PTXLexer {
                 {
                     index += 1
                 }
-            } else if byte == UInt8(ascii: "."), isDecimal, self.byte(at: index + 1).isPTXDigit {
+            } else if byte == UInt8(ascii: "."), isDecimal, !self.byte(at: index + 1).isPTXLetter {
                 index += 1
             } else {
                 return
