@@ -1,0 +1,106 @@
+internal import CCUDA
+internal import ClientRuntime
+internal import Primitives
+internal import WireProtocol
+
+/// What the client keeps of a context beside what every call needs.
+final class ContextDetails {
+    var isPrimary = false
+    /// How often a primary context was retained.
+    var retainCount: UInt32 = 0
+    var flags: UInt32 = 0
+    /// Never the same for two lives of a context.
+    var serial: UInt64 = 0
+    var apiVersion: UInt32 = 3020
+    var cacheConfig = CU_FUNC_CACHE_PREFER_NONE
+    var sharedConfig = CU_SHARED_MEM_CONFIG_FOUR_BYTE_BANK_SIZE
+    /// By `CUlimit`.
+    var limits: [Int] = [1024, 1 << 20, 8 << 20, 2, 2048, 128, 0, 0, 0, 0, 0]
+    var localStorage = ContextLocalStorage()
+    var modules: [ModuleRecord] = []
+}
+
+extension CUDADriver {
+    // SAFETY: only touched under `tablesLock`.
+    nonisolated(unsafe) private static var lastSerial: UInt64 = 0
+
+    /// A context's details.
+    static func details(of context: UnsafeMutablePointer<ContextState>) -> ContextDetails {
+        guard let pointer = context.pointee.details else {
+            let fresh = ContextDetails()
+            context.pointee.details = Unmanaged.passRetained(fresh).toOpaque()
+            return fresh
+        }
+        return Unmanaged<ContextDetails>.fromOpaque(pointer).takeUnretainedValue()
+    }
+
+    /// The context of a handle, alive or not, or nil.
+    @inline(__always)
+    static func contextState(_ handle: CUcontext?) -> UnsafeMutablePointer<ContextState>? {
+        guard let handle, let contextRegion else { return nil }
+        let slot = contextRegion.pointee.slot(of: UInt(bitPattern: handle), kind: .context)
+        guard slot != 0 else { return nil }
+        return contextRegion.pointee.entry(slot).pointee.context
+    }
+
+    /// The handle of a context.
+    static func handle(of context: UnsafeMutablePointer<ContextState>) -> CUcontext? {
+        CUcontext(bitPattern: context.pointee.handle)
+    }
+
+    /// Makes a context that is not alive yet. Its memory stays for ever, because threads may hold it on their stacks.
+    static func makeContext(on device: Device) -> UnsafeMutablePointer<ContextState>? {
+        guard let contextRegion else { return nil }
+        let slot = contextRegion.pointee.make()
+        guard slot != 0 else { return nil }
+        let context = UnsafeMutablePointer<ContextState>.allocate(capacity: 1)
+        context.initialize(
+            to: ContextState(
+                handle: contextRegion.pointee.handle(slot), device: device.ordinal, worker: device.worker.state))
+        contextRegion.pointee.entry(slot).pointee.context = context
+        contextRegion.pointee.publish(slot, as: .context)
+        _ = details(of: context)
+        return context
+    }
+
+    /// Brings a context to life at its worker.
+    static func activate(_ context: UnsafeMutablePointer<ContextState>, flags: UInt32) -> CUresult {
+        guard let thread = ThreadState.mine, let device = device(of: context) else { return CUDA_ERROR_OUT_OF_MEMORY }
+        guard !device.worker.isLost, let lane = device.worker.lane(of: thread) else {
+            return CUDA_ERROR_DEVICE_UNAVAILABLE
+        }
+        tablesLock.acquire()
+        lastSerial &+= 1
+        let serial = lastSerial
+        tablesLock.release()
+        let details = details(of: context)
+        details.serial = serial
+        details.flags = flags
+        // Slots of contexts have no other use on the wire, so the serial number can be the generation.
+        let slot = contextRegion?.pointee.slot(of: context.pointee.handle, kind: .context) ?? 0
+        context.pointee.id = UInt64(slot) | (serial & 0xFFFF_FFFF) << 32
+        context.pointee.stickyStatus = 0
+        let status = lane.send(
+            ContextCreate(context: context.pointee.id, device: device.wireIndex, flags: flags),
+            context: 0)
+        guard status == ClientStatus.success else { return CUresult(status: status) }
+        context.pointee.isAlive = true
+        return CUDA_SUCCESS
+    }
+
+    /// Ends a context with all that belongs to it.
+    static func deactivate(_ context: UnsafeMutablePointer<ContextState>) {
+        guard context.pointee.isAlive, let thread = ThreadState.mine, let device = device(of: context) else { return }
+        let details = details(of: context)
+        details.localStorage.removeAll(context: handle(of: context))
+        context.pointee.isAlive = false
+        let modules = details.modules
+        details.modules = []
+        for module in modules { forget(module) }
+        endStreamsAndEvents(of: context)
+        let lane = device.worker.isLost ? nil : device.worker.lane(of: thread)
+        releaseMemory(of: context, device, lane)
+        if let lane { _ = lane.send(ContextDestroy(context: context.pointee.id), context: 0) }
+        context.pointee.stickyStatus = 0
+    }
+}

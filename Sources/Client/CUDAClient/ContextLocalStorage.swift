@@ -1,0 +1,47 @@
+internal import CCUDA
+
+/// Values that runtime libraries keep with a context, in the order in which they came.
+struct ContextLocalStorage {
+    typealias Destructor = @convention(c) (CUcontext?, UnsafeMutableRawPointer?, UnsafeMutableRawPointer?) -> Void
+
+    private struct Entry {
+        var key: UnsafeMutableRawPointer?
+        var value: UnsafeMutableRawPointer?
+        var destructor: Destructor?
+    }
+
+    private var entries: [Entry] = []
+
+    /// Sets or replaces a value.
+    mutating func put(
+        _ key: UnsafeMutableRawPointer?, _ value: UnsafeMutableRawPointer?, _ destructor: Destructor?
+    ) {
+        let entry = Entry(key: key, value: value, destructor: destructor)
+        for index in entries.indices where entries[index].key == key {
+            entries[index] = entry
+            return
+        }
+        entries.append(entry)
+    }
+
+    /// The value of a key; nil when there is none.
+    func value(_ key: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?? {
+        for entry in entries where entry.key == key { return .some(entry.value) }
+        return nil
+    }
+
+    /// Takes a key out without telling its owner.
+    mutating func remove(_ key: UnsafeMutableRawPointer?) -> Bool {
+        let before = entries.count
+        entries.removeAll { $0.key == key }
+        return entries.count < before
+    }
+
+    /// Takes all out and calls their destructors, first come first.
+    mutating func removeAll(context: CUcontext?) {
+        while !entries.isEmpty {
+            let entry = entries.removeFirst()
+            entry.destructor?(context, entry.key, entry.value)
+        }
+    }
+}

@@ -1,0 +1,180 @@
+internal import CCUDA
+internal import ClientRuntime
+internal import CPosix
+internal import WireProtocol
+
+/// One end of a copy.
+enum CopyEnd {
+    case host(UnsafeMutableRawPointer)
+    case device(UInt64)
+}
+
+/// The rows and slices of one end, in bytes.
+struct CopyPlane {
+    var end: CopyEnd
+    var pitch: Int
+    var slicePitch: Int
+}
+
+extension CUDADriver {
+    /// Where an address lives. Pinned memory belongs to the host until the device has seen it.
+    static func end(of address: UInt64, _ target: CallTarget) -> CopyEnd? {
+        if let device = device(containing: address) {
+            if let block = device.memory.block(containing: address) {
+                let isHostOnly =
+                    block.kind == MemoryKind.host.rawValue && block.flags & HostMemory.mirroredFlag == 0
+                guard isHostOnly else { return .device(address) }
+            } else {
+                return address &- device.memory.firstAddress >= DeviceArena.moduleOffset ? .device(address) : nil
+            }
+        }
+        guard let pointer = UnsafeMutableRawPointer(bitPattern: UInt(address)) else { return nil }
+        return .host(pointer)
+    }
+
+    /// Whether the device has all of a range. Pinned memory in it becomes visible to the device.
+    static func isDeviceRange(_ address: UInt64, _ byteCount: UInt64, _ target: CallTarget) -> Bool {
+        guard let device = device(containing: address) else { return false }
+        guard let block = device.memory.block(containing: address) else {
+            // A module's variable; the worker knows its end.
+            let offset = address &- device.memory.firstAddress
+            return offset >= DeviceArena.moduleOffset && offset < DeviceArena.hostVisibleOffset
+        }
+        if block.kind == MemoryKind.host.rawValue { mirrorPinned(address, target) }
+        return byteCount <= block.requestedByteCount &- min(block.requestedByteCount, address &- block.address)
+    }
+
+    /// Copies a run of bytes.
+    static func copy(
+        to destination: CopyEnd, from source: CopyEnd, _ byteCount: Int, stream: UInt64, _ target: CallTarget
+    ) -> CUresult {
+        guard byteCount > 0 else { return byteCount == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE }
+        if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+        switch (destination, source) {
+        case (.host(let to), .host(let from)):
+            memmove(to, from, byteCount)
+            return CUDA_SUCCESS
+        case (.device(let to), .host(let from)):
+            guard isDeviceRange(to, UInt64(byteCount), target) else { return CUDA_ERROR_INVALID_VALUE }
+            return target.send(
+                CopyHostToDevice(bulkByteCount: UInt64(byteCount), address: to, stream: stream),
+                bulk: UnsafeRawBufferPointer(start: from, count: byteCount))
+        case (.host(let to), .device(let from)):
+            guard isDeviceRange(from, UInt64(byteCount), target) else { return CUDA_ERROR_INVALID_VALUE }
+            var reply = CopyDeviceToHost.Reply()
+            return target.call(
+                CopyDeviceToHost(address: from, byteCount: UInt64(byteCount), stream: stream), &reply,
+                into: UnsafeMutableRawBufferPointer(start: to, count: byteCount))
+        case (.device(let to), .device(let from)):
+            guard isDeviceRange(to, UInt64(byteCount), target), isDeviceRange(from, UInt64(byteCount), target) else {
+                return CUDA_ERROR_INVALID_VALUE
+            }
+            let count = UInt64(byteCount)
+            return target.send(
+                CopyDeviceToDevice3D(
+                    destination: to, destinationPitch: count, destinationSlicePitch: count, source: from,
+                    sourcePitch: count, sourceSlicePitch: count, width: count, height: 1, depth: 1, stream: stream))
+        }
+    }
+
+    /// Copies a box of bytes.
+    static func copy(
+        to destination: CopyPlane, from source: CopyPlane, width: Int, height: Int, depth: Int, stream: UInt64,
+        _ target: CallTarget
+    ) -> CUresult {
+        guard let dense = denseByteCount(width, height, depth) else { return CUDA_ERROR_INVALID_VALUE }
+        guard dense > 0 else { return CUDA_SUCCESS }
+        if height == 1, depth == 1 {
+            return copy(to: destination.end, from: source.end, width, stream: stream, target)
+        }
+        if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+        let box = Box(width: width, height: height, depth: depth, byteCount: dense)
+        switch (destination.end, source.end) {
+        case (.host(let to), .host(let from)):
+            box.copyRows(to: to, destination.pitch, destination.slicePitch, from: from, source.pitch, source.slicePitch)
+            return CUDA_SUCCESS
+        case (.device(let to), .host(let from)): return upload(to, destination, from, source, box, stream, target)
+        case (.host(let to), .device(let from)): return download(to, destination, from, source, box, stream, target)
+        case (.device(let to), .device(let from)):
+            return target.send(
+                CopyDeviceToDevice3D(
+                    destination: to, destinationPitch: UInt64(destination.pitch),
+                    destinationSlicePitch: UInt64(destination.slicePitch), source: from,
+                    sourcePitch: UInt64(source.pitch), sourceSlicePitch: UInt64(source.slicePitch),
+                    width: UInt64(width), height: UInt64(height), depth: UInt64(depth), stream: stream))
+        }
+    }
+
+    private static func denseByteCount(_ width: Int, _ height: Int, _ depth: Int) -> Int? {
+        guard width >= 0, height >= 0, depth >= 0 else { return nil }
+        let (plane, overflowPlane) = width.multipliedReportingOverflow(by: height)
+        let (all, overflow) = plane.multipliedReportingOverflow(by: depth)
+        return overflow || overflowPlane || all > 1 << 40 ? nil : all
+    }
+
+    private static func upload(
+        _ to: UInt64, _ destination: CopyPlane, _ from: UnsafeMutableRawPointer, _ source: CopyPlane, _ box: Box,
+        _ stream: UInt64, _ target: CallTarget
+    ) -> CUresult {
+        let command = CopyHostToDevice3D(
+            bulkByteCount: UInt64(box.byteCount), address: to, pitch: UInt64(destination.pitch),
+            slicePitch: UInt64(destination.slicePitch), width: UInt64(box.width), height: UInt64(box.height),
+            depth: UInt64(box.depth), stream: stream)
+        if box.isDense(source) {
+            return target.send(command, bulk: UnsafeRawBufferPointer(start: from, count: box.byteCount))
+        }
+        guard let packed = malloc(box.byteCount) else { return CUDA_ERROR_OUT_OF_MEMORY }
+        defer { CPosix.free(packed) }
+        box.copyRows(to: packed, box.width, box.width &* box.height, from: from, source.pitch, source.slicePitch)
+        return target.send(command, bulk: UnsafeRawBufferPointer(start: packed, count: box.byteCount))
+    }
+
+    private static func download(
+        _ to: UnsafeMutableRawPointer, _ destination: CopyPlane, _ from: UInt64, _ source: CopyPlane, _ box: Box,
+        _ stream: UInt64, _ target: CallTarget
+    ) -> CUresult {
+        let command = CopyDeviceToHost3D(
+            address: from, pitch: UInt64(source.pitch), slicePitch: UInt64(source.slicePitch),
+            width: UInt64(box.width), height: UInt64(box.height), depth: UInt64(box.depth), stream: stream)
+        var reply = CopyDeviceToHost3D.Reply()
+        if box.isDense(destination) {
+            return target.call(
+                command, &reply, into: UnsafeMutableRawBufferPointer(start: to, count: box.byteCount))
+        }
+        guard let packed = malloc(box.byteCount) else { return CUDA_ERROR_OUT_OF_MEMORY }
+        defer { CPosix.free(packed) }
+        let status = target.call(
+            command, &reply, into: UnsafeMutableRawBufferPointer(start: packed, count: box.byteCount))
+        if status == CUDA_SUCCESS {
+            box.copyRows(
+                to: to, destination.pitch, destination.slicePitch, from: packed, box.width, box.width &* box.height)
+        }
+        return status
+    }
+}
+
+/// The size of a copied box, in bytes, rows and slices.
+struct Box {
+    var width: Int
+    var height: Int
+    var depth: Int
+    var byteCount: Int
+
+    /// Whether a plane has no gaps between the box's rows and slices.
+    func isDense(_ plane: CopyPlane) -> Bool {
+        plane.pitch == width && (depth == 1 || plane.slicePitch == width &* height)
+    }
+
+    func copyRows(
+        to destination: UnsafeMutableRawPointer, _ destinationPitch: Int, _ destinationSlicePitch: Int,
+        from source: UnsafeMutableRawPointer, _ sourcePitch: Int, _ sourceSlicePitch: Int
+    ) {
+        for slice in 0..<depth {
+            for row in 0..<height {
+                CPosix.memcpy(
+                    destination + (slice &* destinationSlicePitch &+ row &* destinationPitch),
+                    source + (slice &* sourceSlicePitch &+ row &* sourcePitch), width)
+            }
+        }
+    }
+}

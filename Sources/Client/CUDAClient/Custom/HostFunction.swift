@@ -1,0 +1,106 @@
+public import CCUDA
+internal import ClientRuntime
+internal import Primitives
+internal import WireProtocol
+
+/// Functions of the program that streams run, by token, until the worker asks for them.
+private enum PendingHostFunctions {
+    struct Call: @unchecked Sendable {
+        // SAFETY: a C function and its argument; the program promises that both can be used from the driver's thread.
+        var token: UInt64
+        var function: CUhostFn?
+        var callback: CUstreamCallback?
+        var stream: CUstream?
+        var userData: UnsafeMutableRawPointer?
+        var context: UnsafeMutablePointer<ContextState>
+    }
+
+    // SAFETY: only touched under `lock`.
+    nonisolated(unsafe) static var calls: [Call] = []
+    nonisolated(unsafe) static var lastToken: UInt64 = 0
+    nonisolated(unsafe) static var links: [EventsLink] = []
+    nonisolated(unsafe) static var workers: [Worker] = []
+    static let lock = Lock()
+
+    /// Makes sure that the worker can reach this process.
+    static func connect(_ worker: Worker) -> Bool {
+        lock.acquire()
+        defer { lock.release() }
+        if workers.contains(worker) { return true }
+        guard let link = EventsLink.start(worker: worker, run: { run($0) }) else { return false }
+        links.append(link)
+        workers.append(worker)
+        return true
+    }
+
+    static func add(_ call: Call) -> UInt64 {
+        lock.acquire()
+        defer { lock.release() }
+        lastToken &+= 1
+        var call = call
+        call.token = lastToken
+        calls.append(call)
+        return lastToken
+    }
+
+    static func take(_ token: UInt64) -> Call? {
+        lock.acquire()
+        defer { lock.release() }
+        for (index, call) in calls.enumerated() where call.token == token { return calls.remove(at: index) }
+        return nil
+    }
+
+    private static func run(_ token: UInt64) {
+        guard let call = take(token) else { return }
+        call.function?(call.userData)
+        guard let callback = call.callback else { return }
+        callback(call.stream, CUresult(status: call.context.pointee.stickyStatus), call.userData)
+    }
+}
+
+extension CUDADriver {
+    /// The corresponding C function is `cuLaunchHostFunc`.
+    public static func launchHostFunc(
+        _ stream: CUstream?, _ function: CUhostFn?, _ userData: UnsafeMutableRawPointer?
+    ) -> CUresult {
+        guard function != nil else { return CUDA_ERROR_INVALID_VALUE }
+        return enqueue(stream, function, nil, userData)
+    }
+
+    /// The corresponding C function is `cuLaunchHostFunc_v2`.
+    public static func launchHostFuncV2(
+        _ stream: CUstream?, _ function: CUhostFn?, _ userData: UnsafeMutableRawPointer?, _ mode: UInt32
+    ) -> CUresult {
+        guard mode <= 1 else { return CUDA_ERROR_INVALID_VALUE }
+        return launchHostFunc(stream, function, userData)
+    }
+
+    /// The corresponding C function is `cuStreamAddCallback`.
+    public static func streamAddCallback(
+        _ stream: CUstream?, _ callback: CUstreamCallback?, _ userData: UnsafeMutableRawPointer?, _ flags: UInt32
+    ) -> CUresult {
+        guard callback != nil, flags == 0 else { return CUDA_ERROR_INVALID_VALUE }
+        return enqueue(stream, nil, callback, userData)
+    }
+
+    private static func enqueue(
+        _ stream: CUstream?, _ function: CUhostFn?, _ callback: CUstreamCallback?, _ userData: UnsafeMutableRawPointer?
+    ) -> CUresult {
+        guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
+        return routed { target in
+            guard PendingHostFunctions.connect(Worker(state: target.context.pointee.worker)) else {
+                return CUDA_ERROR_DEVICE_UNAVAILABLE
+            }
+            // The function may look at memory that the device wrote, so that work must be done and its results here.
+            if Mirrors.areNeeded { _ = target.call(StreamSynchronize(hStream: id)) }
+            if Mirrors.areNeeded { Mirrors.deviceIsIdle(target) }
+            let token = PendingHostFunctions.add(
+                PendingHostFunctions.Call(
+                    token: 0, function: function, callback: callback, stream: stream, userData: userData,
+                    context: target.context))
+            let status = target.send(HostFunction(stream: id, token: token))
+            if status != CUDA_SUCCESS { _ = PendingHostFunctions.take(token) }
+            return status
+        }
+    }
+}

@@ -1,0 +1,159 @@
+public import CCUDA
+internal import ClientRuntime
+
+extension CUDADriver {
+    /// What is known of a stream: the reserved ones belong to the current context.
+    private static func withStream(
+        _ stream: CUstream?,
+        _ body: (UnsafeMutablePointer<ContextState>, UnsafeMutablePointer<HandleEntry>?) -> CUresult
+    ) -> CUresult {
+        guard Session.isReady else { return CUresult(status: Session.status) }
+        if UInt(bitPattern: stream) <= 2 { return withContext { body($0.context, nil) } }
+        guard let entry = entry(stream, .stream), let context = entry.pointee.context else {
+            return CUDA_ERROR_INVALID_HANDLE
+        }
+        return body(context, entry)
+    }
+
+    /// The corresponding C function is `cuStreamGetPriority`.
+    public static func streamGetPriority(_ stream: CUstream?, _ priority: UnsafeMutablePointer<Int32>?) -> CUresult {
+        guard let priority else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { _, entry in
+            priority.pointee = Int32(truncatingIfNeeded: entry?.pointee.value ?? 0)
+            return CUDA_SUCCESS
+        }
+    }
+
+    /// The corresponding C function is `cuStreamGetFlags`.
+    public static func streamGetFlags(_ stream: CUstream?, _ flags: UnsafeMutablePointer<UInt32>?) -> CUresult {
+        guard let flags else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { _, entry in
+            flags.pointee = entry?.pointee.flags ?? 0
+            return CUDA_SUCCESS
+        }
+    }
+
+    /// The corresponding C function is `cuStreamGetDevice`.
+    public static func streamGetDevice(_ stream: CUstream?, _ device: UnsafeMutablePointer<CUdevice>?) -> CUresult {
+        guard let device else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { context, _ in
+            device.pointee = context.pointee.device
+            return CUDA_SUCCESS
+        }
+    }
+
+    /// The corresponding C function is `cuStreamGetId`.
+    public static func streamGetId(_ stream: CUstream?, _ id: UnsafeMutablePointer<UInt64>?) -> CUresult {
+        guard let id else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { context, entry in
+            id.pointee =
+                entry == nil
+                ? details(of: context).serial << 8 | UInt64(max(1, UInt(bitPattern: stream)))
+                : wireID(stream, .stream) << 8
+            return CUDA_SUCCESS
+        }
+    }
+
+    /// The corresponding C function is `cuStreamGetCtx`.
+    public static func streamGetCtx(_ stream: CUstream?, _ result: UnsafeMutablePointer<CUcontext?>?) -> CUresult {
+        guard let result else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { context, _ in
+            result.pointee = handle(of: context)
+            return CUDA_SUCCESS
+        }
+    }
+
+    /// The corresponding C function is `cuStreamGetCtx_v2`. No stream belongs to a green context.
+    public static func streamGetCtxV2(
+        _ stream: CUstream?, _ result: UnsafeMutablePointer<CUcontext?>?, _ green: UnsafeMutablePointer<CUgreenCtx?>?
+    ) -> CUresult {
+        guard let result else { return CUDA_ERROR_INVALID_VALUE }
+        green?.pointee = nil
+        return streamGetCtx(stream, result)
+    }
+
+    /// The corresponding C function is `cuStreamGetGreenCtx`.
+    public static func streamGetGreenCtx(
+        _ stream: CUstream?, _ result: UnsafeMutablePointer<CUgreenCtx?>?
+    ) -> CUresult {
+        guard let result else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { _, _ in
+            result.pointee = nil
+            return CUDA_SUCCESS
+        }
+    }
+
+    /// The corresponding C function is `cuStreamAttachMemAsync`. Managed memory is visible everywhere anyway.
+    public static func streamAttachMemAsync(
+        _ stream: CUstream?, _ address: CUdeviceptr, _ byteCount: Int, _ flags: UInt32
+    ) -> CUresult {
+        guard flags == 1 || flags == 2 || flags == 4 else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { _, _ in
+            guard let device = device(containing: address), let block = device.memory.block(containing: address),
+                block.kind == MemoryKind.managed.rawValue
+            else { return CUDA_ERROR_INVALID_VALUE }
+            return CUDA_SUCCESS
+        }
+    }
+
+    // MARK: - Capture, which this version does not have: no stream is ever in it
+
+    /// The corresponding C function is `cuStreamIsCapturing`.
+    public static func streamIsCapturing(
+        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?
+    ) -> CUresult {
+        guard let status else { return CUDA_ERROR_INVALID_VALUE }
+        return withStream(stream) { _, _ in
+            status.pointee = CU_STREAM_CAPTURE_STATUS_NONE
+            return CUDA_SUCCESS
+        }
+    }
+
+    /// The corresponding C function is `cuStreamGetCaptureInfo`.
+    public static func streamGetCaptureInfo(
+        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?,
+        _ id: UnsafeMutablePointer<cuuint64_t>?
+    ) -> CUresult {
+        let result = streamIsCapturing(stream, status)
+        if result == CUDA_SUCCESS { id?.pointee = 0 }
+        return result
+    }
+
+    /// The corresponding C function is `cuStreamGetCaptureInfo_v2`.
+    public static func streamGetCaptureInfoV2(
+        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?,
+        _ id: UnsafeMutablePointer<cuuint64_t>?, _ graph: UnsafeMutablePointer<CUgraph?>?,
+        _ dependencies: UnsafeMutablePointer<UnsafePointer<CUgraphNode?>?>?, _ count: UnsafeMutablePointer<Int>?
+    ) -> CUresult {
+        let result = streamGetCaptureInfo(stream, status, id)
+        guard result == CUDA_SUCCESS else { return result }
+        graph?.pointee = nil
+        dependencies?.pointee = nil
+        count?.pointee = 0
+        return result
+    }
+
+    /// The corresponding C function is `cuStreamGetCaptureInfo_v3`.
+    public static func streamGetCaptureInfoV3(
+        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?,
+        _ id: UnsafeMutablePointer<cuuint64_t>?, _ graph: UnsafeMutablePointer<CUgraph?>?,
+        _ dependencies: UnsafeMutablePointer<UnsafePointer<CUgraphNode?>?>?,
+        _ edges: UnsafeMutablePointer<UnsafePointer<CUgraphEdgeData>?>?, _ count: UnsafeMutablePointer<Int>?
+    ) -> CUresult {
+        edges?.pointee = nil
+        return streamGetCaptureInfoV2(stream, status, id, graph, dependencies, count)
+    }
+
+    /// The corresponding C function is `cuThreadExchangeStreamCaptureMode`.
+    public static func threadExchangeStreamCaptureMode(
+        _ mode: UnsafeMutablePointer<CUstreamCaptureMode>?
+    ) -> CUresult {
+        guard let mode, mode.pointee.rawValue <= 2 else { return CUDA_ERROR_INVALID_VALUE }
+        guard Session.isReady else { return CUresult(status: Session.status) }
+        guard let thread = ThreadState.mine else { return CUDA_ERROR_OUT_OF_MEMORY }
+        let previous = thread.pointee.captureMode
+        thread.pointee.captureMode = mode.pointee.rawValue
+        mode.pointee = CUstreamCaptureMode(rawValue: previous)
+        return CUDA_SUCCESS
+    }
+}

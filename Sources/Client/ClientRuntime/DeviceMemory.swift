@@ -1,0 +1,179 @@
+internal import CPosix
+public import Primitives
+internal import WireProtocol
+
+/// Whose memory an allocation is.
+public enum MemoryKind: UInt8, Sendable {
+    case device = 0
+    /// Reachable by the host at the same address, moved between both sides by need.
+    case managed = 1
+    /// Pages of the host; the device sees them once somebody asks for a device pointer.
+    case host = 2
+    /// The device's side of pages that the user registered.
+    case registered = 3
+}
+
+/// The addresses and the lease of one device.
+public final class DeviceMemory {
+    /// Guards everything below.
+    public let lock = Lock()
+    private var deviceSide: AddressAllocator
+    private var hostSide: AddressAllocator
+    private var lease: Lease
+    private let wireIndex: UInt32
+    private let base: UInt64
+
+    init(base: UInt64, wireIndex: UInt32, totalByteCount: UInt64) {
+        self.base = base
+        self.wireIndex = wireIndex
+        deviceSide = AddressAllocator(
+            start: base &+ DeviceArena.alignment, end: base &+ DeviceArena.moduleOffset,
+            alignment: DeviceArena.alignment)
+        // Whole pages, because the client maps them.
+        hostSide = AddressAllocator(
+            start: base &+ DeviceArena.hostVisibleOffset, end: base &+ DeviceArena.byteCount, alignment: 65_536)
+        lease = Lease(totalByteCount: totalByteCount)
+    }
+
+    /// Whether the address is in this device's arena.
+    public func contains(_ address: UInt64) -> Bool { address &- base < DeviceArena.byteCount }
+
+    /// Bytes that this process may still use without asking.
+    public var leasedByteCount: UInt64 { lock.withLock { lease.availableByteCount } }
+
+    private static func isHostSide(_ kind: MemoryKind) -> Bool { kind != .device }
+
+    /// Takes memory. For `host`, nothing is sent: ``announce(_:context:lane:)`` does that when the device has to see it.
+    public func allocate(
+        _ byteCount: UInt64, kind: MemoryKind, context: UnsafeMutablePointer<ContextState>, lane: Lane
+    ) -> (status: Int32, address: UInt64) {
+        lock.acquire()
+        defer { lock.release() }
+        let counts = kind == .device || kind == .managed
+        guard let rounded = (kind == .device ? deviceSide.roundedByteCount(byteCount) : hostSide.roundedByteCount(byteCount))
+        else { return (ClientStatus.outOfMemory, 0) }
+        if counts {
+            let status = ensureLease(rounded, context: context, lane: lane)
+            guard status == ClientStatus.success else { return (status, 0) }
+        }
+        var block = take(byteCount, kind)
+        if block == nil, settle(context: context, lane: lane) { block = take(byteCount, kind) }
+        guard let block else { return (ClientStatus.outOfMemory, 0) }
+        block.pointee.kind = kind.rawValue
+        block.pointee.context = context
+        let address = block.pointee.address
+        if counts { lease.use(rounded) }
+        if kind != .host {
+            let wireKind: UInt32 = kind == .device ? 0 : kind == .managed ? 1 : 2
+            let status = lane.send(
+                MemoryAllocate(address: address, byteCount: byteCount, kind: wireKind), context: context.pointee.id)
+            guard status == ClientStatus.success else { return (status, 0) }
+        }
+        return (ClientStatus.success, address)
+    }
+
+    private func take(_ byteCount: UInt64, _ kind: MemoryKind) -> UnsafeMutablePointer<Block>? {
+        DeviceMemory.isHostSide(kind) ? hostSide.allocate(byteCount) : deviceSide.allocate(byteCount)
+    }
+
+    private func ensureLease(
+        _ byteCount: UInt64, context: UnsafeMutablePointer<ContextState>, lane: Lane
+    ) -> Int32 {
+        guard let need = lease.shortfall(for: byteCount) else { return ClientStatus.success }
+        guard need.minimum <= lease.totalByteCount else { return ClientStatus.outOfMemory }
+        var reply = MemoryGrant.Reply()
+        let result = lane.call(
+            MemoryGrant(device: wireIndex, minimumByteCount: need.minimum, wantedByteCount: need.wanted),
+            reply: &reply, context: context.pointee.id)
+        if result.hasOutputs { lease.grow(by: reply.grantedByteCount) }
+        guard result.status == ClientStatus.success else { return result.status }
+        return lease.shortfall(for: byteCount) == nil ? ClientStatus.success : ClientStatus.outOfMemory
+    }
+
+    /// Waits until freed addresses are really unused, when the arena has no other left.
+    private func settle(context: UnsafeMutablePointer<ContextState>, lane: Lane) -> Bool {
+        guard deviceSide.hasResting || hostSide.hasResting else { return false }
+        let moments = (deviceSide.freeCount, hostSide.freeCount)
+        var reply = ContextSynchronize.Reply()
+        _ = lane.call(
+            ContextSynchronize(context: context.pointee.id), reply: &reply, context: context.pointee.id)
+        deviceSide.release(through: moments.0)
+        hostSide.release(through: moments.1)
+        return true
+    }
+
+    /// Lets the device see host memory from now on.
+    public func announce(
+        _ address: UInt64, byteCount: UInt64, context: UnsafeMutablePointer<ContextState>, lane: Lane
+    ) -> Int32 {
+        lane.send(MemoryAllocate(address: address, byteCount: byteCount, kind: 2), context: context.pointee.id)
+    }
+
+    /// Ends the allocation that begins at `address`. Its block as it was, or nil when there is none.
+    ///
+    /// `stream` nil means that the worker does not know the memory.
+    public func free(
+        _ address: UInt64, stream: UInt64?, context: UnsafeMutablePointer<ContextState>, lane: Lane?
+    ) -> Block? {
+        lock.acquire()
+        defer { lock.release() }
+        guard let block = find(address), block.pointee.address == address else { return nil }
+        let copy = block.pointee
+        let isHostSide = hostSide.contains(address)
+        let freed = isHostSide ? hostSide.free(address) : deviceSide.free(address)
+        guard let freed else { return nil }
+        if let lane, let stream {
+            _ = lane.send(MemoryFree(address: address, stream: stream), context: context.pointee.id)
+        }
+        if copy.kind == MemoryKind.device.rawValue || copy.kind == MemoryKind.managed.rawValue {
+            let excess = lease.release(freed)
+            if excess > 0, let lane {
+                _ = lane.send(MemoryReturn(device: wireIndex, byteCount: excess), context: context.pointee.id)
+            }
+        }
+        return copy
+    }
+
+    /// The allocation that contains `address`; the caller holds the lock while it uses the pointer.
+    public func find(_ address: UInt64) -> UnsafeMutablePointer<Block>? {
+        hostSide.contains(address) ? hostSide.find(address) : deviceSide.find(address)
+    }
+
+    /// A copy of the allocation that contains `address`.
+    public func block(containing address: UInt64) -> Block? {
+        lock.withLock { find(address)?.pointee }
+    }
+
+    /// The first allocation of a context at or above `address`.
+    public func nextBlock(from address: UInt64, of context: UnsafeMutablePointer<ContextState>) -> Block? {
+        lock.acquire()
+        defer { lock.release() }
+        var position = address
+        while position &- base < DeviceArena.byteCount {
+            let isHostSide = hostSide.contains(position)
+            guard let found = isHostSide ? hostSide.nextUsed(after: position) : deviceSide.nextUsed(after: position)
+            else {
+                guard !isHostSide else { return nil }
+                position = base &+ DeviceArena.hostVisibleOffset
+                continue
+            }
+            if found.pointee.context == context { return found.pointee }
+            position = found.pointee.address &+ found.pointee.byteCount
+        }
+        return nil
+    }
+
+    /// Names the present moment, for ``release(through:)``.
+    public var moment: (UInt64, UInt64) { lock.withLock { (deviceSide.freeCount, hostSide.freeCount) } }
+
+    /// Makes addresses usable again that were freed before a moment; the whole context has been idle since.
+    public func release(through moment: (UInt64, UInt64)) {
+        lock.acquire()
+        deviceSide.release(through: moment.0)
+        hostSide.release(through: moment.1)
+        lock.release()
+    }
+
+    /// The first address of the arena.
+    public var firstAddress: UInt64 { base }
+}

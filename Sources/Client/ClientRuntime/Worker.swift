@@ -1,0 +1,99 @@
+internal import CPosix
+internal import Transport
+internal import WireProtocol
+
+/// One worker that this process uses: one of the endpoints in `ROOST_ENDPOINT`.
+public struct WorkerState {
+    var index: Int32
+    /// Not 0 once a connection broke.
+    var isLost: UInt32
+    /// Held while a lane takes the turn over from another.
+    var orderLock: UInt32
+    var listLock: UInt32
+    /// The lane that encoded last (a `LaneState` pointer's bits).
+    var lastLane: UInt64
+    var allLanes: UnsafeMutablePointer<LaneState>?
+    var idleLanes: UnsafeMutablePointer<LaneState>?
+    var laneCount: UInt32
+    var endpoint: UnsafePointer<UInt8>
+    var endpointByteCount: Int
+
+    init(index: Int32, endpoint: UnsafePointer<UInt8>, endpointByteCount: Int) {
+        self.index = index
+        isLost = 0
+        orderLock = 0
+        listLock = 0
+        lastLane = 0
+        allLanes = nil
+        idleLanes = nil
+        laneCount = 0
+        self.endpoint = endpoint
+        self.endpointByteCount = endpointByteCount
+    }
+}
+
+/// A worker as its users hold it.
+public struct Worker: Equatable {
+    /// The shared memory behind all copies of this value.
+    public let state: UnsafeMutablePointer<WorkerState>
+
+    /// Wraps a worker's memory.
+    public init(state: UnsafeMutablePointer<WorkerState>) { self.state = state }
+
+    /// Whether a connection to it broke; final.
+    @inline(__always)
+    public var isLost: Bool { posix_atomic_load_relaxed_32(&state.pointee.isLost) != 0 }
+
+    /// Notes that the worker is gone, and says so once.
+    func markLost(_ reason: StaticString) {
+        guard posix_atomic_exchange_32(&state.pointee.isLost, 1) == 0 else { return }
+        ClientLog.problem("the connection to the worker broke; every further CUDA call fails: ", reason)
+    }
+
+    /// The calling thread's lane to this worker; nil when it can't be opened.
+    @inline(__always)
+    public func lane(of thread: UnsafeMutablePointer<ThreadState>) -> Lane? {
+        if let known = thread.pointee.lanes[Int(state.pointee.index)] { return Lane(state: known) }
+        return openLane(of: thread)
+    }
+
+    @inline(never)
+    private func openLane(of thread: UnsafeMutablePointer<ThreadState>) -> Lane? {
+        guard !isLost else { return nil }
+        posix_lock_acquire(&state.pointee.listLock)
+        if let idle = state.pointee.idleLanes {
+            state.pointee.idleLanes = idle.pointee.nextIdle
+            posix_lock_release(&state.pointee.listLock)
+            thread.pointee.lanes[Int(state.pointee.index)] = idle
+            return Lane(state: idle)
+        }
+        let index = state.pointee.laneCount
+        state.pointee.laneCount = index &+ 1
+        posix_lock_release(&state.pointee.listLock)
+        guard let connection = connect(role: .lane, laneIndex: index) else {
+            markLost("a new lane was refused")
+            return nil
+        }
+        let lane = Lane.make(index: index, worker: self, connection: connection)
+        posix_lock_acquire(&state.pointee.listLock)
+        lane.state.pointee.nextOfAll = state.pointee.allLanes
+        state.pointee.allLanes = lane.state
+        posix_lock_release(&state.pointee.listLock)
+        thread.pointee.lanes[Int(state.pointee.index)] = lane.state
+        return lane
+    }
+
+    /// Keeps a lane, whose thread ended, for a later thread.
+    func keepIdle(_ lane: Lane) {
+        posix_lock_acquire(&state.pointee.listLock)
+        lane.state.pointee.nextIdle = state.pointee.idleLanes
+        state.pointee.idleLanes = lane.state
+        posix_lock_release(&state.pointee.listLock)
+    }
+}
+
+extension ClientLog {
+    static func problem(_ text: StaticString, _ reason: StaticString) {
+        problem(text, UnsafeRawBufferPointer(start: reason.utf8Start, count: reason.utf8CodeUnitCount))
+    }
+}
