@@ -50,9 +50,11 @@ func cModule(_ name: String, _ tier: Tier) -> Target {
     .target(name: name, path: "Sources/\(tier.rawValue)/\(name)")
 }
 
-func program(_ name: String, _ tier: Tier, uses: [Target.Dependency]) -> Target {
+func program(
+    _ name: String, _ tier: Tier, uses: [Target.Dependency], settings: [SwiftSetting] = strict
+) -> Target {
     .executableTarget(
-        name: name, dependencies: uses, path: "Sources/\(tier.rawValue)/\(name)", swiftSettings: strict)
+        name: name, dependencies: uses, path: "Sources/\(tier.rawValue)/\(name)", swiftSettings: settings)
 }
 
 /// A leaf target whose only job is to export a C ABI. Never a dependency of a test: its link flags would leak.
@@ -110,7 +112,10 @@ let runtimeTargets: [Target] = [
     module(
         "WorkerCore", .worker,
         uses: ["GPUBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log]),
-    program("roost-worker", .worker, uses: ["WorkerCore", "SoftwareBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log]),
+    program(
+        "roost-worker", .worker,
+        uses: ["WorkerCore", "SoftwareBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log],
+        settings: strict + (isBaselineCPU ? [.define("ROOST_BASELINE_CPU")] : [])),
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
     module(

@@ -17,7 +17,8 @@ public struct WorkerConfiguration: Sendable {
 
 /// What one client, or all together, may have of each thing.
 public struct WorkerLimits: Sendable {
-    public var sessionCount = 256
+    /// Each takes 1 TiB of the worker's 128 TiB of addresses for a device's arena.
+    public var sessionCount = 100
     /// Connections of one session that carry commands.
     public var laneCountPerSession = 1024
     /// Connections that have not finished their greeting.

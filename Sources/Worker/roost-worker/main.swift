@@ -1,1 +1,127 @@
-print("not built yet")
+import CPosix
+import Logging
+import Primitives
+import SoftwareBackend
+import Transport
+import WireProtocol
+import WorkerCore
+
+/// Ends the program with a message on standard error.
+func fail(_ message: String, status: Int32 = 1) -> Never {
+    let line = Array("roost-worker: \(message)\n".utf8)
+    _ = line.withUnsafeBytes { bytes in bytes.baseAddress.map { posix_write_all(2, $0, bytes.count) } }
+    exit(status)
+}
+
+func say(_ text: String, to descriptor: Int32) {
+    let bytes = Array(text.utf8)
+    _ = bytes.withUnsafeBytes { bytes in bytes.baseAddress.map { posix_write_all(descriptor, $0, bytes.count) } }
+}
+
+/// The first line of a file or of `ROOST_TOKEN`; nil without either.
+func token(_ options: WorkerOptions) -> [UInt8]? {
+    var text: [UInt8]
+    if let file = options.tokenFile {
+        let descriptor = posix_open(file, Int32(POSIX_OPEN_READ), 0)
+        guard descriptor >= 0 else { fail("cannot read the token file \(file)") }
+        text = [UInt8](repeating: 0, count: WireLimits.tokenByteCountMax + 1)
+        let count = text.withUnsafeMutableBytes { bytes in
+            bytes.baseAddress.map { posix_read(descriptor, $0, bytes.count) } ?? 0
+        }
+        _ = posix_close(descriptor)
+        text = Array(text.prefix(max(0, count)))
+    } else if let value = posix_environment("ROOST_TOKEN") {
+        text = Array(String(cString: value).utf8)
+    } else {
+        return nil
+    }
+    let line = Array(text.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") })
+    guard !line.isEmpty, line.count <= WireLimits.tokenByteCountMax else {
+        fail("the token is empty or longer than \(WireLimits.tokenByteCountMax) bytes")
+    }
+    return line
+}
+
+func makeLogger(_ options: WorkerOptions) -> Logger {
+    guard let level = Logger.Level(rawValue: options.logLevel) else {
+        fail("--log-level can't be \"\(options.logLevel)\"; see roost-worker --help", status: 64)
+    }
+    LoggingSystem.bootstrap(StreamLogHandler.standardError)
+    var logger = Logger(label: "roost-worker")
+    logger.logLevel = level
+    return logger
+}
+
+func makeBackend(_ options: WorkerOptions) -> SoftwareBackend {
+    #if !ROOST_BASELINE_CPU
+        guard posix_cpu_has_avx2(), posix_cpu_has_fma() else {
+            fail("the software GPU needs a CPU with AVX2 and FMA; build with ROOST_BASELINE_CPU=1 for older ones")
+        }
+    #endif
+    var software = SoftwareOptions()
+    if let name = options.name { software.name = name }
+    if let uuid = options.uuid { (software.uuidHigh, software.uuidLow) = uuid }
+    software.totalByteCount = options.vramByteCount
+    software.computeCapability = options.computeCapability
+    software.threadCount = options.threadCount > 0 ? options.threadCount : Int(posix_cpu_count())
+    return SoftwareBackend(options: software)
+}
+
+func parseOptions() -> WorkerOptions {
+    do throws(WorkerOptions.Failure) {
+        let options = try WorkerOptions.parse(Array(CommandLine.arguments.dropFirst()))
+        if options.wantsHelp {
+            say(WorkerOptions.help + "\n", to: 1)
+            exit(0)
+        }
+        return options
+    } catch {
+        fail(error.message, status: 64)
+    }
+}
+
+let options = parseOptions()
+let secret = token(options)
+do throws(WorkerOptions.Failure) {
+    try options.checkSafety(hasToken: secret != nil)
+} catch {
+    fail(error.message, status: 64)
+}
+let signals = [Int32(POSIX_SIGNAL_TERMINATE), Int32(POSIX_SIGNAL_INTERRUPT)]
+for signal in signals { _ = posix_block_signal(signal) }
+_ = posix_ignore_signal(Int32(POSIX_SIGNAL_PIPE))
+if options.diesWithParent { _ = posix_die_with_parent(Int32(POSIX_SIGNAL_TERMINATE)) }
+
+let logger = makeLogger(options)
+var configuration = WorkerConfiguration(descriptionHash: DescriptionHash.value)
+configuration.vramByteCount = options.vramByteCount
+configuration.computePercent = options.computePercent
+configuration.token = secret
+let worker = Worker(configuration: configuration, backend: makeBackend(options), logger: logger)
+guard worker.start() else { fail("the system has no more threads") }
+for endpoint in options.endpoints {
+    do throws(TransportError) {
+        let actual = try worker.listen(endpoint)
+        if actual != endpoint { say("\(actual)\n", to: 1) }
+    } catch {
+        let number = error.errorNumber
+        let cause = number == 0 ? "" : ": " + String(cString: posix_error_text(number))
+        fail("cannot listen at \(endpoint): \(error.reason)\(cause)")
+    }
+}
+if options.exitsWithStandardInput {
+    let own = posix_process_id()
+    let watcher = OSThread.start("roost-stdin") {
+        var byte: UInt8 = 0
+        while posix_read(0, &byte, 1) > 0 {}
+        _ = posix_send_signal(own, Int32(POSIX_SIGNAL_TERMINATE))
+    }
+    if watcher == nil { fail("the system has no more threads") }
+}
+if let descriptor = options.readyDescriptor {
+    say("ready\n", to: descriptor)
+    _ = posix_close(descriptor)
+}
+while posix_wait_signal(signals, Int32(signals.count), -1) < 0 {}
+if !worker.stop() { logger.warning("some sessions did not end in time") }
+exit(0)

@@ -1,0 +1,68 @@
+public import GPUBackend
+import Logging
+import Primitives
+import SoftwareBackend
+public import Transport
+public import WireProtocol
+public import WorkerCore
+
+/// A worker in the test's own process, with a software GPU.
+public final class WorkerFixture {
+    /// The worker; it serves until the fixture goes away.
+    public let worker: Worker
+
+    /// Starts a worker with `vramByteCount` bytes on `backend`, or on a software GPU with one thread.
+    public init(
+        vramByteCount: UInt64 = 64 << 20, backend: (any GPUBackend)? = nil,
+        configure: (inout WorkerConfiguration) -> Void = { _ in }
+    ) {
+        var configuration = WorkerConfiguration(descriptionHash: DescriptionHash.value)
+        configuration.vramByteCount = vramByteCount
+        configure(&configuration)
+        var options = SoftwareOptions()
+        options.totalByteCount = vramByteCount
+        worker = Worker(
+            configuration: configuration, backend: backend ?? SoftwareBackend(options: options),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        precondition(worker.start(), "the system has no thread for a test")
+    }
+
+    deinit {
+        _ = worker.stop()
+    }
+
+    /// The test's end of a new connection, before any greeting.
+    public func connect() throws -> Connection {
+        let (own, workers) = try Connection.pair()
+        worker.serve(workers)
+        return own
+    }
+
+    /// A lane of a session, greeted.
+    public func lane(session: SessionID = WorkerFixture.newSession(), index: UInt32 = 0) throws -> TestLane {
+        let lane = TestLane(connection: try connect(), session: session, fixture: self)
+        try lane.greet(role: .lane, index: index)
+        return lane
+    }
+
+    /// A lane with a context, number 1, as its current one.
+    public func laneWithContext(session: SessionID = WorkerFixture.newSession(), index: UInt32 = 0) throws -> TestLane {
+        let lane = try lane(session: session, index: index)
+        try lane.send(ContextCreate(context: 1, device: 0, flags: 0))
+        try lane.send(ContextSetCurrent(context: 1))
+        return lane
+    }
+
+    /// A connection for status queries, greeted.
+    public func monitor() throws -> TestLane {
+        let lane = TestLane(connection: try connect(), session: SessionID(high: 0, low: 0), fixture: self)
+        try lane.greet(role: .monitor)
+        return lane
+    }
+
+    /// A session id that no other one in this process has.
+    public static func newSession() -> SessionID {
+        var generator = SystemRandomNumberGenerator()
+        return SessionID(high: generator.next(), low: generator.next())
+    }
+}

@@ -1,0 +1,75 @@
+import GPUBackend
+import SIMT
+
+/// One piece of work of a stream.
+enum Operation {
+    /// A lane takes the right to execute.
+    case handover
+    case commit(SoftwareContext, address: UInt64, byteCount: UInt64)
+    case release(SoftwareContext, address: UInt64)
+    case write(SoftwareContext, MemoryBox, StagedBytes)
+    case copy(SoftwareContext, from: MemoryBox, to: MemoryBox)
+    case fill(SoftwareContext, MemoryBox, elementByteCount: Int, value: UInt32)
+    case record(SoftwareContext, SoftwareEvent)
+    case hostFunction(SoftwareContext, token: UInt64)
+    case launch(SoftwareContext, SoftwareLaunch)
+
+    /// Host functions run on the client's side, and claims are no work.
+    var countsAsBusy: Bool {
+        switch self {
+        case .hostFunction, .handover: false
+        default: true
+        }
+    }
+
+    /// Bytes that the queue keeps for the operation.
+    var stagedByteCount: Int {
+        switch self {
+        case .write(_, _, let bytes): bytes.buffer.count
+        case .launch(_, let launch): launch.parameters.count
+        default: 0
+        }
+    }
+
+    /// Runs on the thread that has the right to execute.
+    func execute(on engine: SoftwareEngine) {
+        switch self {
+        case .handover: break
+        case .commit(let context, let address, let byteCount):
+            context.report { () throws(BackendError) in
+                try engine.memory.commit(address: address, byteCount: byteCount)
+            }
+        case .release(let context, let address):
+            context.report { () throws(BackendError) in try engine.memory.release(address: address) }
+        case .write(let context, let box, let bytes):
+            context.perform { () throws(BackendError) in
+                try engine.memory.write(UnsafeRawBufferPointer(bytes.buffer), to: box)
+            }
+        case .copy(let context, let source, let destination):
+            context.perform { () throws(BackendError) in try engine.memory.copy(from: source, to: destination) }
+        case .fill(let context, let box, let elementByteCount, let value):
+            context.perform { () throws(BackendError) in
+                try engine.memory.fill(box, elementByteCount: elementByteCount, value: value)
+            }
+        case .record(_, let event): event.markRecorded()
+        case .hostFunction(let context, let token):
+            if context.fatalError == nil { engine.host.runHostFunction(token: token) }
+        case .launch(let context, let launch):
+            context.perform { () throws(BackendError) in try launch.run(on: engine) }
+        }
+    }
+}
+
+/// Bytes on their way to the device.
+final class StagedBytes: @unchecked Sendable {
+    // SAFETY: filled by the lane before it is submitted, read by the engine afterwards, freed with the last reference.
+    let buffer: UnsafeMutableRawBufferPointer
+
+    init(byteCount: Int) {
+        buffer = .allocate(byteCount: byteCount, alignment: 64)
+    }
+
+    deinit {
+        buffer.deallocate()
+    }
+}

@@ -1,0 +1,156 @@
+import GPUBackend
+import SIMT
+import Synchronization
+
+/// A stream of the software GPU: the engine keeps the order of all of them, so a stream only knows its newest work.
+final class SoftwareStream: BackendStream {
+    let context: SoftwareContext
+    private let lastSequence = Atomic<UInt64>(0)
+
+    /// Transfers up to this size are kept while the engine works; longer ones wait for it.
+    private static let stagingLimit: UInt64 = 8 << 20
+
+    init(context: SoftwareContext) {
+        self.context = context
+    }
+
+    /// The newest work's sequence.
+    var sequence: UInt64 { lastSequence.load(ordering: .acquiring) }
+
+    private func note(_ sequence: UInt64) {
+        lastSequence.store(sequence, ordering: .releasing)
+        context.note(sequence)
+    }
+
+    /// Appends work, or does it at once when that is quick and nothing else waits.
+    func submit(_ operation: Operation, isQuick: Bool) throws(BackendError) {
+        try context.throwIfFatal()
+        let engine = context.engine
+        note(isQuick ? try engine.runOrSubmit(operation) : try engine.submit(operation))
+    }
+
+    func copyToDevice(_ box: MemoryBox, receive: (UnsafeMutableRawBufferPointer) -> Bool) throws(BackendError) {
+        try context.throwIfFatal()
+        guard let byteCount = box.byteCount, box.spanByteCount != nil else { throw .badRange }
+        guard byteCount > 0 else { return }
+        let engine = context.engine
+        let isStageable = byteCount <= Self.stagingLimit
+        if let sequence = try engine.claim(waits: !isStageable) {
+            defer { engine.finishClaim() }
+            note(sequence)
+            try engine.memory.withRows(of: box, receive)
+            return
+        }
+        let bytes = StagedBytes(byteCount: Int(byteCount))
+        guard receive(bytes.buffer) else { return }
+        note(try engine.submit(.write(context, box, bytes)))
+    }
+
+    func copyFromDevice(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError) {
+        guard box.byteCount != nil, box.spanByteCount != nil else { throw .badRange }
+        try context.throwIfFatal()
+        let engine = context.engine
+        guard let sequence = try engine.claim(waits: true) else { throw .cancelled }
+        defer { engine.finishClaim() }
+        note(sequence)
+        try context.throwIfFatal()
+        try engine.memory.withRows(of: box) { send(UnsafeRawBufferPointer($0)) }
+    }
+
+    func copy(from source: MemoryBox, to destination: MemoryBox) throws(BackendError) {
+        let isSameShape =
+            source.width == destination.width && source.height == destination.height
+            && source.depth == destination.depth
+        guard isSameShape, source.spanByteCount != nil, destination.spanByteCount != nil else { throw .badRange }
+        let isQuick = (source.byteCount ?? .max) <= 64 << 10
+        try submit(.copy(context, from: source.coalescedWith(destination), to: destination.coalescedWith(source)),
+            isQuick: isQuick)
+    }
+
+    func fill(_ box: MemoryBox, elementByteCount: Int, value: UInt32) throws(BackendError) {
+        let isElement = elementByteCount == 1 || elementByteCount == 2 || elementByteCount == 4
+        guard isElement, box.spanByteCount != nil, let byteCount = box.byteCount else { throw .badRange }
+        let mask = UInt64(elementByteCount - 1)
+        guard box.address & mask == 0, box.height < 2 || box.pitch & mask == 0 else {
+            throw BackendError(BackendStatus.invalidValue, "the range is not aligned to its element")
+        }
+        try submit(.fill(context, box, elementByteCount: elementByteCount, value: value), isQuick: byteCount <= 64 << 10)
+    }
+
+    func wait(for event: any BackendEvent) throws(BackendError) {
+        // The engine executes in submission order: what the event recorded comes before all later work anyway.
+        guard event is SoftwareEvent else { throw BackendError(BackendStatus.invalidHandle) }
+        try context.throwIfFatal()
+    }
+
+    func hostFunction(token: UInt64) throws(BackendError) {
+        try submit(.hostFunction(context, token: token), isQuick: false)
+    }
+
+    func synchronize() throws(BackendError) { try context.wait(for: sequence) }
+
+    func isIdle() throws(BackendError) -> Bool {
+        try context.throwIfFatal()
+        return context.engine.isDone(sequence)
+    }
+
+    func destroy() {}
+}
+
+extension MemoryBox {
+    /// The box as one row if it and the other one are both dense.
+    fileprivate func coalescedWith(_ other: MemoryBox) -> MemoryBox {
+        let own = coalesced
+        let others = other.coalesced
+        return own.height == others.height && own.depth == others.depth && own.width == others.width ? own : self
+    }
+}
+
+/// An event of the software GPU.
+final class SoftwareEvent: BackendEvent {
+    private struct State {
+        /// The newest record's sequence; 0 before the first.
+        var sequence: UInt64 = 0
+        /// When the newest executed record was reached, in nanoseconds.
+        var time: UInt64 = 0
+    }
+
+    private let context: SoftwareContext
+    private let hasTime: Bool
+    private let state = Mutex(State())
+
+    init(context: SoftwareContext, hasTime: Bool) {
+        self.context = context
+        self.hasTime = hasTime
+    }
+
+    func record(on stream: any BackendStream) throws(BackendError) {
+        guard let stream = stream as? SoftwareStream else { throw BackendError(BackendStatus.invalidHandle) }
+        try stream.submit(.record(context, self), isQuick: true)
+        state.withLock { $0.sequence = max($0.sequence, stream.sequence) }
+    }
+
+    /// The engine reached the record.
+    func markRecorded() { state.withLock { $0.time = MonotonicClock.nanoseconds } }
+
+    func isComplete() throws(BackendError) -> Bool {
+        try context.throwIfFatal()
+        return context.engine.isDone(state.withLock { $0.sequence })
+    }
+
+    func synchronize() throws(BackendError) {
+        try context.wait(for: state.withLock { $0.sequence })
+    }
+
+    func milliseconds(until end: any BackendEvent) throws(BackendError) -> Float {
+        guard let end = end as? SoftwareEvent, hasTime, end.hasTime else {
+            throw BackendError(BackendStatus.invalidHandle)
+        }
+        let first = state.withLock { $0 }
+        let last = end.state.withLock { $0 }
+        guard first.sequence > 0, last.sequence > 0 else { throw BackendError(BackendStatus.invalidHandle) }
+        guard try isComplete(), try end.isComplete() else { throw BackendError(BackendStatus.notReady) }
+        let nanoseconds = Double(end.state.withLock { $0.time }) - Double(state.withLock { $0.time })
+        return Float(nanoseconds / 1_000_000)
+    }
+}

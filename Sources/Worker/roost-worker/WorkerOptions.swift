@@ -1,0 +1,144 @@
+import Primitives
+import SoftwareBackend
+import Transport
+
+/// What the command line of `roost-worker` says.
+struct WorkerOptions {
+    var endpoints: [Endpoint] = []
+    var vramByteCount: UInt64 = 4 << 30
+    var computePercent: UInt32 = 100
+    var threadCount = 0
+    var name: String?
+    var uuid: (high: UInt64, low: UInt64)?
+    var tokenFile: String?
+    var computeCapability = 80
+    var logLevel = "info"
+    var readyDescriptor: Int32?
+    var isInsecure = false
+    var diesWithParent = false
+    var exitsWithStandardInput = false
+    var wantsHelp = false
+
+    /// Why the command line can't be used, as a sentence with the next step.
+    struct Failure: Error {
+        var message: String
+    }
+
+    static let help = """
+        usage: roost-worker --listen ENDPOINT [options]
+
+        Serves one vGPU to CUDA programs that load Roost's libcuda.so.1.
+
+          --listen ENDPOINT         unix:///path, shm:///path or tcp://host:port; may be given several times
+          --vram BYTES              the vGPU's memory, as in 512MiB (4GiB)
+          --compute PERCENT         the vGPU's share of compute, 1 to 100 (100); reported, not enforced
+          --threads N               threads that run kernels (one for each CPU)
+          --name TEXT               the device's name
+          --uuid UUID               the device's UUID, with or without GPU- before it
+          --token-file FILE         clients must present the first line of FILE; else of the variable ROOST_TOKEN
+          --backend software        what computes
+          --compute-capability X.Y  7.5 to 9.0 (8.0)
+          --log-level LEVEL         trace, debug, info, notice, warning, error or critical (info)
+          --ready-fd N              write "ready" and a newline to this descriptor when clients can connect
+          --insecure                listen on TCP addresses that other machines reach; traffic is not encrypted
+          --parent-death            end when the parent process ends
+          --exit-with-stdin         end when standard input ends
+          --help                    show this text
+        """
+
+    /// Parses arguments, without the program's name.
+    static func parse(_ arguments: [String]) throws(Failure) -> WorkerOptions {
+        var options = WorkerOptions()
+        var rest = arguments[...]
+        while let flag = rest.popFirst() {
+            if options.set(flag) { continue }
+            guard let value = rest.popFirst() else {
+                throw Failure(message: "\(flag) is unknown or needs a value; see roost-worker --help")
+            }
+            try options.set(flag, value)
+        }
+        if !options.wantsHelp, options.endpoints.isEmpty {
+            throw Failure(message: "no place to listen; give --listen, as in --listen unix:///tmp/roost.sock")
+        }
+        return options
+    }
+
+    private mutating func set(_ flag: String) -> Bool {
+        switch flag {
+        case "--insecure": isInsecure = true
+        case "--parent-death": diesWithParent = true
+        case "--exit-with-stdin": exitsWithStandardInput = true
+        case "--help", "-h": wantsHelp = true
+        default: return false
+        }
+        return true
+    }
+
+    private mutating func set(_ flag: String, _ value: String) throws(Failure) {
+        switch flag {
+        case "--listen": endpoints.append(try Self.require(Endpoint(value), flag, value))
+        case "--vram": vramByteCount = try Self.require(Bytes(value), flag, value).count
+        case "--compute":
+            computePercent = UInt32(try Self.require(Self.integer(value, 1...100), flag, value))
+        case "--threads": threadCount = try Self.require(Self.integer(value, 1...1024), flag, value)
+        case "--name": name = try Self.require(value.utf8.count < 256 ? value : nil, flag, value)
+        case "--uuid": uuid = try Self.require(Self.uuid(value), flag, value)
+        case "--token-file": tokenFile = value
+        case "--backend": _ = try Self.require(value == "software" ? value : nil, flag, value)
+        case "--compute-capability":
+            computeCapability = try Self.require(Self.capability(value), flag, value)
+        case "--log-level": logLevel = value
+        case "--ready-fd": readyDescriptor = Int32(try Self.require(Self.integer(value, 0...65_535), flag, value))
+        default: throw Failure(message: "\(flag) is unknown; see roost-worker --help")
+        }
+    }
+
+    private static func require<Value>(_ parsed: Value?, _ flag: String, _ value: String) throws(Failure) -> Value {
+        guard let parsed else {
+            throw Failure(message: "\(flag) can't be \"\(value)\"; see roost-worker --help")
+        }
+        return parsed
+    }
+
+    private static func integer(_ text: String, _ range: ClosedRange<Int>) -> Int? {
+        Int(text).flatMap { range.contains($0) ? $0 : nil }
+    }
+
+    private static func capability(_ text: String) -> Int? {
+        let parts = text.utf8.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
+        guard parts.count == 2, parts[1].count == 1 else { return nil }
+        guard let major = Int(String(Substring(parts[0]))), let minor = Int(String(Substring(parts[1]))) else {
+            return nil
+        }
+        let capability = major * 10 + minor
+        return (75...90).contains(capability) ? capability : nil
+    }
+
+    /// 32 hexadecimal digits, with hyphens anywhere.
+    private static func uuid(_ text: String) -> (high: UInt64, low: UInt64)? {
+        let digits = (text.hasPrefix("GPU-") ? text.dropFirst(4) : text[...]).filter { $0 != "-" }
+        guard digits.utf8.count == 32, digits.utf8.allSatisfy({ $0 < 128 }) else { return nil }
+        guard let high = UInt64(digits.prefix(16), radix: 16), let low = UInt64(digits.dropFirst(16), radix: 16) else {
+            return nil
+        }
+        return (high, low)
+    }
+
+    /// Refuses places that would let strangers in.
+    func checkSafety(hasToken: Bool) throws(Failure) {
+        for endpoint in endpoints {
+            guard case .tcp(let host, _) = endpoint else { continue }
+            let name = String(decoding: host, as: UTF8.self)
+            if name == "localhost" || name == "::1" || name.hasPrefix("127.") { continue }
+            guard hasToken else {
+                throw Failure(
+                    message: "\(endpoint) needs a token, since other machines reach it; give --token-file or ROOST_TOKEN")
+            }
+            guard isInsecure else {
+                throw Failure(
+                    message: "\(endpoint) is reachable from other machines and traffic is not encrypted; give --insecure "
+                        + "if the network is private")
+            }
+        }
+    }
+}
