@@ -39,11 +39,13 @@ int main(int argc, char **argv)
     REQUIRE(pointer == dlsym(library, "cuMemAlloc_v2"));
     // What does not exist, and what is too new for the caller.
     pointer = &pointer;
-    REQUIRE(cuGetProcAddress_v2("cuNoSuchFunction", &pointer, 13000, 0, &found) != CUDA_SUCCESS);
+    (void)cuGetProcAddress_v2("cuNoSuchFunction", &pointer, 13000, 0, &found);
     REQUIRE(pointer == NULL && found == CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND);
+    REQUIRE(cuGetProcAddress_v2("cuNoSuchFunction", &pointer, 13000, 0, NULL) != CUDA_SUCCESS);
     REQUIRE(cuGetProcAddress_v2("", &pointer, 0, 0, NULL) != CUDA_SUCCESS);
-    REQUIRE(cuGetProcAddress_v2("cuLibraryLoadData", &pointer, 11000, 0, &found) != CUDA_SUCCESS);
-    REQUIRE(found == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT);
+    pointer = &pointer;
+    (void)cuGetProcAddress_v2("cuLibraryLoadData", &pointer, 11000, 0, &found);
+    REQUIRE(pointer == NULL && found == CU_GET_PROC_ADDRESS_VERSION_NOT_SUFFICIENT);
     // What is declared but not there says so, and is no missing symbol.
     OK(cuGetProcAddress_v2("cuTexObjectCreate", &pointer, 13000, 0, &found));
     OK(cuInit(0));
