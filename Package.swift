@@ -131,6 +131,7 @@ let runtimeTargets: [Target] = [
     tests("Primitives", uses: ["Primitives"]),
     tests("WireProtocol", uses: ["WireProtocol", "Primitives"]),
     tests("Transport", uses: ["Transport", "WireProtocol", "Primitives", "CPosix"]),
+    tests("NVMLClient", uses: ["NVMLClient", "CNVML", "Transport", "WireProtocol", "Primitives", "CPosix"]),
     tests("CUDAClient", uses: ["CUDAClient", "ClientRuntime", "CCUDA", "Primitives"]),
     tests("PTX", uses: ["PTX"]),
     tests("DeviceImages", uses: ["DeviceImages"]),
