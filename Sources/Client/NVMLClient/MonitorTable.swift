@@ -58,8 +58,8 @@ final class MonitorTable: @unchecked Sendable {
         return try monitors[index].current()
     }
 
-    /// A monitor for each endpoint of `ROOST_ENDPOINT`. One that does not answer stays in the list, so that the others keep
-    /// the numbers that CUDA gives them; if none does, the reason of the first counts.
+    /// A monitor for each endpoint of `ROOST_ENDPOINT`. One that does not answer stays in the list, so that the others
+    /// keep the numbers that CUDA gives them; if none does, the reason of the first counts.
     private static func reachable() throws(NVMLFailure) -> [Monitor] {
         guard let endpoints = Endpoint.list(utf8: Environment.bytes("ROOST_ENDPOINT")) else {
             throw NVMLFailure(code: NVML_ERROR_DRIVER_NOT_LOADED)

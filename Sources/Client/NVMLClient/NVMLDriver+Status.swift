@@ -34,7 +34,7 @@ extension NVMLDriver {
         _ device: nvmlDevice_t?, _ memory: UnsafeMutablePointer<nvmlBAR1Memory_t>?
     ) -> nvmlReturn_t { refuse(device) }
 
-    /// The corresponding C function is `nvmlDeviceGetUtilizationRates`. Nobody measures the memory's own share of the time.
+    /// The corresponding C function is `nvmlDeviceGetUtilizationRates`. Nobody measures how long the memory is busy.
     public static func deviceGetUtilizationRates(
         _ device: nvmlDevice_t?, _ utilization: UnsafeMutablePointer<nvmlUtilization_t>?
     ) -> nvmlReturn_t {

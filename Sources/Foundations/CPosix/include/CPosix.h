@@ -2,8 +2,8 @@
 //
 // Rules of this module:
 // - Nothing here needs a symbol version above GLIBC_2.28, so that the client libraries load into old systems too.
-//   Functions whose newest version is younger (`stat`, `dlsym`, `pthread_create`, …) are reached through a system call or an
-//   older version; CPosix.c says which. Call the `posix_` wrappers below, never those functions.
+//   Functions whose newest version is younger (`stat`, `dlsym`, `pthread_create`, …) are reached through a system call
+//   or an older version; the C files say which. Call the `posix_` wrappers below, never those functions.
 // - Failures are returned as negative error numbers (`-ENOENT`), so that no caller has to read `errno` in time.
 // - No structure of the C library appears in a signature.
 
@@ -69,7 +69,8 @@ static inline void posix_spin_hint(void) { __builtin_ia32_pause(); }
 
 // MARK: - Futex
 
-/// Sleeps while `*word == expected`, at most `nanoseconds` (negative: forever). 0, or `-EAGAIN`, `-EINTR`, `-ETIMEDOUT`.
+/// Sleeps while `*word == expected`, at most `nanoseconds` (negative: forever).
+/// 0, or `-EAGAIN`, `-EINTR`, `-ETIMEDOUT`.
 int posix_futex_wait(void *word, uint32_t expected, int64_t nanoseconds, bool shared);
 /// Wakes at most `count` sleepers; the number woken.
 int posix_futex_wake(void *word, int count, bool shared);
@@ -94,7 +95,7 @@ static inline void posix_lock_release(uint32_t *word) {
 
 // MARK: - Thread-local slots
 
-/// One pointer-sized slot per thread and index; all start as null. Index 0…7: see ``posix_thread_slot`` users.
+/// One pointer-sized slot per thread and index 0…7; all start as null.
 enum { POSIX_THREAD_SLOT_COUNT = 8 };
 extern __attribute__((visibility("hidden"))) _Thread_local void *_Nullable posix_thread_slots[8];
 
@@ -135,13 +136,15 @@ long posix_program_path(char *buffer, size_t byte_count);
 int posix_start_program(
     const char *path, char *_Nullable const *_Nonnull arguments, char *_Nullable const *_Nullable environment,
     int standard_input, int standard_output, int standard_error, bool new_session);
-/// Waits for a child. Its exit status, 128 + signal, `-EAGAIN` when `no_hang` and it runs still, or a negative error number.
+/// Waits for a child. Its exit status, 128 + signal, `-EAGAIN` when `no_hang` and it runs still, or a negative error
+/// number.
 int posix_wait_program(int process_id, bool no_hang);
 /// 0 or a negative error number; signal 0 only asks.
 int posix_send_signal(int process_id, int signal_number);
 /// Blocks a signal in the calling thread and in threads it starts.
 int posix_block_signal(int signal_number);
-/// Waits for one of `count` blocked signals, at most `nanoseconds` (negative: forever). Its number, or `-EAGAIN` at the end of the time.
+/// Waits for one of `count` blocked signals, at most `nanoseconds` (negative: forever).
+/// Its number, or `-EAGAIN` at the end of the time.
 int posix_wait_signal(const int *signals, int count, int64_t nanoseconds);
 /// Ignores a signal in the whole process.
 int posix_ignore_signal(int signal_number);
@@ -173,8 +176,8 @@ void posix_random(void *buffer, size_t byte_count);
 
 enum { POSIX_PROTECT_NONE = 0, POSIX_PROTECT_READ = 1, POSIX_PROTECT_WRITE = 2 };
 
-/// Private anonymous memory with this protection, without swap reserve; anywhere when `address` is null, exactly there (failing
-/// when taken) otherwise. Null when it fails; `posix_errno` says why.
+/// Private anonymous memory with this protection, without swap reserve: anywhere when `address` is null, exactly there
+/// (failing when taken) otherwise. Null when it fails; `posix_errno` says why.
 void *_Nullable posix_map_anonymous(void *_Nullable address, size_t byte_count, int protection);
 /// Replaces the pages at `address` by fresh anonymous ones.
 int posix_remap_anonymous(void *address, size_t byte_count, int protection);
@@ -226,8 +229,11 @@ int posix_lock_file(int descriptor);
 
 // MARK: - Sockets
 
-/// Kinds of a socket's other end.
-enum { POSIX_POLL_READABLE = 1, POSIX_POLL_WRITABLE = 4, POSIX_POLL_ERROR = 8, POSIX_POLL_HANGUP = 16, POSIX_POLL_PEER_CLOSED = 0x2000 };
+/// Events of ``posix_poll``.
+enum {
+  POSIX_POLL_READABLE = 1, POSIX_POLL_WRITABLE = 4, POSIX_POLL_ERROR = 8, POSIX_POLL_HANGUP = 16,
+  POSIX_POLL_PEER_CLOSED = 0x2000,
+};
 
 /// A Unix-domain stream connection. `milliseconds` negative: forever. A descriptor or negative.
 int posix_unix_connect(const char *path, int milliseconds);
