@@ -53,7 +53,7 @@ def multiply(a, b, out):
 def main():
     random = np.random.default_rng(1)
     device = cuda.get_current_device()
-    print(f"numba: running on {device.name.decode()}")
+    print(f"numba: running on {device.name}")
 
     a = random.random(100_000, dtype=np.float32)
     b = random.random(100_000, dtype=np.float32)
