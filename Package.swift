@@ -136,12 +136,12 @@ let runtimeTargets: [Target] = [
     tests("PTX", uses: ["PTX"]),
     tests("DeviceImages", uses: ["DeviceImages"]),
     tests("SIMT", uses: ["SIMT", "PTX", "Primitives"]),
-    tests("SoftwareBackend", uses: ["SoftwareBackend", "GPUBackend", "Primitives"]),
+    tests("SoftwareBackend", uses: ["SoftwareBackend", "GPUBackend", "GPUTestKit", "Primitives"]),
     tests("WorkerCore", uses: ["WorkerCore", "GPUTestKit", "GPUBackend", "Transport", "WireProtocol", "Primitives"]),
     tests(
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
-    tests("NodeAgent", uses: ["NodeAgent", "NodeModel"]),
+    tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]

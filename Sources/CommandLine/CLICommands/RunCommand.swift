@@ -67,6 +67,8 @@ struct RunCommand: ParsableCommand {
     var program: [String] { command.first == "--" ? Array(command.dropFirst()) : command }
 
     func validate() throws {
+        // Whatever is no option of ours ends the options, so this one does not reach the parser.
+        if ["--help", "-h"].contains(command.first) { throw CleanExit.helpRequest(self) }
         if let first = command.first, first != "--", first.hasPrefix("-") {
             throw ValidationError("Unknown option '\(first)'. Write `--` before the program.")
         }
@@ -102,12 +104,13 @@ struct RunCommand: ParsableCommand {
 
     private func runLeased(_ runner: ProgramRunner) throws -> Int32 {
         let (channel, lease) = try acquire()
-        // The vGPUs are held until here, however this process ends.
-        defer { channel.close() }
         if verbose {
             for member in lease.members { writeNote("roost: \(member.id) on \(member.device), \(member.endpoint)") }
         }
-        LossWatch(channel).start()
+        let hold = LeaseHold(channel) { vgpu, end in
+            writeNote("roost: the worker of \(vgpu) \(end.message); the program's next CUDA call fails.")
+        }
+        defer { hold.release() }
         let installation = Installation(environment: ProcessInfo.processInfo.environment)
         let setting = ClientSetting(
             endpoints: lease.members.map(\.endpoint), vgpus: lease.members.map(\.id.rawValue), token: lease.token,
@@ -172,25 +175,4 @@ struct RunCommand: ParsableCommand {
 extension ComputeShare {
     /// What a program gets that asks for nothing: four of them share a device.
     static let standard = ComputeShare(percent: 25) ?? .whole
-}
-
-/// Says so when a vGPU of a running program is lost.
-final class LossWatch: Sendable {
-    private let channel: any ControlChannel
-
-    init(_ channel: any ControlChannel) {
-        self.channel = channel
-    }
-
-    /// Listens on a thread of its own until the connection ends.
-    func start() {
-        let thread = Thread { [self] in
-            while let reply = try? channel.receive(timeout: nil) {
-                if case .lost(let vgpu, let end) = reply {
-                    writeNote("roost: the worker of \(vgpu) \(end.message); the program's next CUDA call fails.")
-                }
-            }
-        }
-        thread.start()
-    }
 }

@@ -10,8 +10,8 @@ struct TopCommand: ParsableCommand {
         commandName: "top",
         abstract: "Watch devices and vGPUs.",
         discussion: """
-            Redraws until interrupted. Where the standard output is no terminal, the tables follow one another, without \
-            control characters.
+            Redraws until interrupted. Where the standard output is no terminal, the tables follow one another, \
+            without control characters.
 
             EXAMPLES
               roost top

@@ -12,7 +12,8 @@ struct TopView {
     /// The whole view.
     var text: String {
         let uptime = NodeTables.age(max(0, report.time - report.daemon.startedAt))
-        let header = "Roost \(report.daemon.version)  up \(uptime)  \(TopView.count(report.devices.count, "device"))  "
+        let header =
+            "Roost \(report.daemon.version)  up \(uptime)  \(TopView.count(report.devices.count, "device"))  "
             + TopView.count(report.vgpus.count, "vGPU")
         let vgpus = report.vgpus.isEmpty ? "No vGPUs. Next: roost run -- <program>" : self.vgpus.text
         return header + "\n\n" + devices.text + "\n\n" + vgpus

@@ -86,6 +86,10 @@ private final class ControlConnection: LeaseObserver {
                         continue
                     }
                     lease = agent.acquire(request, clientProcessID: peer.processID, observer: self)
+                case .release:
+                    if let lease { agent.release(lease) }
+                    lease = nil
+                    deliver(.released)
                 case .describe: deliver(.daemon(agent.describe()))
                 case .report: deliver(.report(agent.report()))
                 case .shutDown(let onlyIfIdle): shutDown(onlyIfIdle: onlyIfIdle)

@@ -64,7 +64,9 @@ public struct Installation: Sendable, Hashable {
         guard access(worker, X_OK) == 0 else {
             throw AgentError(
                 .incompleteInstallation,
-                "The worker's program is missing: \(worker). Build it with `make release`, or name it with ROOST_WORKER.")
+                "The worker's program is missing: \(worker). "
+                    + "Build it with `make release`, or name it with ROOST_WORKER."
+            )
         }
     }
 

@@ -43,7 +43,8 @@ final class LineSocket: Sendable {
                 }
                 searched = buffer.count
                 guard searched <= LineSocket.lineByteCountMax else {
-                    throw AgentError(.badMessage, "A control message is longer than \(LineSocket.lineByteCountMax) bytes.")
+                    throw AgentError(
+                        .badMessage, "A control message is longer than \(LineSocket.lineByteCountMax) bytes.")
                 }
                 guard try descriptor.waitUntilReadable(until: deadline) else {
                     throw AgentError(.connectionLost, "The daemon did not answer in time; `roost doctor` looks at it.")

@@ -2,8 +2,8 @@ import Foundation
 import Glibc
 
 /// A queue between threads: any number put in, any number take out and wait.
+// SAFETY: `elements` is touched only while `condition` is locked, and nothing else changes.
 final class Mailbox<Element: Sendable>: @unchecked Sendable {
-    // SAFETY: `elements` is touched only while `condition` is locked.
     private let condition = NSCondition()
     private var elements: [Element] = []
 

@@ -21,9 +21,10 @@ public struct AgentSetting: Sendable {
     public var clock: @Sendable () -> Int64 = { Int64(time(nil)) }
 
     /// Asks the worker at a Unix socket with its secret, and waits until then for the answer.
-    public typealias Measure = @Sendable (
-        _ socketPath: String, _ token: String, _ deadline: ContinuousClock.Instant
-    ) -> VirtualGPUMeasurement?
+    public typealias Measure =
+        @Sendable (
+            _ socketPath: String, _ token: String, _ deadline: ContinuousClock.Instant
+        ) -> VirtualGPUMeasurement?
 
     /// Describes an agent.
     public init(
@@ -79,8 +80,11 @@ public final class NodeAgent: Sendable {
         var random = SystemRandomNumberGenerator()
         while let event = events.take() {
             let now = setting.clock()
-            let actions = state.withLock { $0.handle(event, now: now, random: &random) }
-            note(event)
+            let (actions, isLoss) = state.withLock { state in
+                let isLoss = state.isLoss(event)
+                return (state.handle(event, now: now, random: &random), isLoss)
+            }
+            note(event, isLoss: isLoss)
             for action in actions {
                 if action == .finish { return }
                 perform(action)
@@ -242,7 +246,7 @@ public final class NodeAgent: Sendable {
 
     // MARK: - Log
 
-    private func note(_ event: NodeEvent) {
+    private func note(_ event: NodeEvent, isLoss: Bool) {
         switch event {
         case .requested(let lease, let request, let processID):
             log.info(
@@ -255,7 +259,8 @@ public final class NodeAgent: Sendable {
         case .workerReady(let id, let processID, _):
             log.info("worker serves", metadata: [LogKey.vgpu: "\(id)", LogKey.worker: "\(processID)"])
         case .workerEnded(let id, let end):
-            log.info("worker ended", metadata: [LogKey.vgpu: "\(id)", LogKey.reason: "\(end.message)"])
+            guard isLoss else { return log.info("worker stopped", metadata: [LogKey.vgpu: "\(id)"]) }
+            log.warning("worker lost", metadata: [LogKey.vgpu: "\(id)", LogKey.reason: "\(end.message)"])
         case .clientGone(let lease):
             log.info("client gone", metadata: [LogKey.lease: "\(lease.rawValue)"])
             forget(lease)

@@ -52,7 +52,7 @@ public enum WorkerMonitor {
             try sendQuery(on: connection)
             return try readStatus(from: connection)
         } catch {
-            throw AgentError(.connectionLost, "The worker at \(text) did not say what it does: \(error).")
+            throw AgentError(.connectionLost, "The worker at \(text) did not say what it does: \(reason(for: error)).")
         }
     }
 
@@ -72,13 +72,19 @@ public enum WorkerMonitor {
         } catch {
             throw AgentError(
                 .connectionLost,
-                "No worker answers at \(text): \(error). Is one started there with `roost worker --listen \(text)`?")
+                "No worker answers at \(text): \(reason(for: error)). "
+                    + "Is one started there with `roost worker --listen \(text)`?"
+            )
         }
         guard greeting.status == .accepted else {
             throw AgentError(
                 .connectionLost, "The worker at \(text) refuses: \(String(decoding: greeting.message, as: UTF8.self))")
         }
         return greeting.connection
+    }
+
+    private static func reason(for error: any Error) -> String {
+        (error as? TransportError).map { "\($0.reason)" } ?? "\(error)"
     }
 
     private static func sendQuery(on connection: Connection) throws {

@@ -45,7 +45,7 @@ public struct ClientSetting: Sendable, Hashable {
     }
 }
 
-/// The environment of a program that runs on vGPUs: the caller's, with what our client libraries and the CUDA stack read.
+/// The environment of a program on vGPUs: the caller's, with what our client libraries and the CUDA stack read.
 public func clientEnvironment(
     for setting: ClientSetting, inheriting inherited: [String: String]
 ) -> [String: String] {

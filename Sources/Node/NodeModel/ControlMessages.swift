@@ -5,8 +5,10 @@ public enum ControlRequest: Sendable, Hashable, Codable {
 
     /// Who is there?
     case describe
-    /// Give me vGPUs, until this connection closes.
+    /// Give me vGPUs, until I release them or this connection closes.
     case acquire(GPURequest)
+    /// Take the vGPUs back. A request that any client makes after the answer finds their room.
+    case release
     /// What is the state of devices and vGPUs?
     case report
     /// End, with all workers; or only if no program holds a vGPU.
@@ -21,6 +23,8 @@ public enum ControlReply: Sendable, Hashable, Codable {
     case granted(GrantedLease)
     /// The answer to `acquire`: there is none.
     case refused(LeaseFailure)
+    /// The answer to `release`.
+    case released
     /// A vGPU of this connection is gone. Comes unasked after `granted`.
     case lost(VirtualGPUID, WorkerEnd)
     /// The answer to `report`.

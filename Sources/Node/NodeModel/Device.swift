@@ -49,7 +49,7 @@ public enum SoftwareDevices {
     /// What one software GPU has where nobody says otherwise and the machine is large.
     public static let defaultMemory = MemorySize.gibibytes(8)
 
-    /// Describes `count` software GPUs; without `memory`, each gets its part of half the machine's memory, at most 8 GiB.
+    /// Describes `count` software GPUs; without `memory`, they share half of the machine's, at most 8 GiB for each.
     public static func describe(count: Int, memory: MemorySize?, machineMemory: MemorySize) -> [Device] {
         let count = min(max(count, 0), countMax)
         guard count > 0 else { return [] }

@@ -47,7 +47,7 @@ extension MemorySize: CustomStringConvertible {
     public var description: String {
         for unit in MemorySize.units where byteCount >= unit.byteCount {
             let whole = byteCount / unit.byteCount
-            let tenths = byteCount % unit.byteCount / (unit.byteCount / 10 + 1)
+            let tenths = byteCount % unit.byteCount * 10 / unit.byteCount
             return tenths == 0 ? "\(whole) \(unit.name)" : "\(whole).\(tenths) \(unit.name)"
         }
         return "\(byteCount) B"

@@ -125,7 +125,8 @@ public struct VirtualGPUReport: Sendable, Hashable, Codable {
     public var measurement: VirtualGPUMeasurement?
 
     private enum CodingKeys: String, CodingKey {
-        case id, uuid, name, device, state, program, clientProcessID, workerProcessID, ageSeconds, endpoints, measurement
+        case id, uuid, name, device, state, program, clientProcessID, workerProcessID, ageSeconds, endpoints,
+            measurement
         case memory = "memoryBytes"
         case compute = "computePercent"
     }

@@ -39,6 +39,12 @@ public struct NodeState: Sendable {
         }
     }
 
+    /// Whether an event is the end of a worker that nobody told to end.
+    public func isLoss(_ event: NodeEvent) -> Bool {
+        guard case .workerEnded(let id, _) = event, let vgpu = vgpus[id] else { return false }
+        return vgpu.phase != .stopping
+    }
+
     /// Takes in one event.
     ///
     /// - Parameters:
