@@ -11,9 +11,9 @@
 #include <sys/syscall.h>
 #include <time.h>
 
-// The one function of libpthread that has no substitute. Its version of 2002 is asked for, and weakly: before glibc 2.34
-// it lives in libpthread.so.0, which a program that never uses threads may not have loaded. Then starting a thread fails
-// with an error; the libraries still load. (Every CUDA program has libpthread: libcudart needs it.)
+// The one function of libpthread that has no substitute. Its version of 2002 is asked for, and weakly: before glibc
+// 2.34 it lives in libpthread.so.0, which a program that never uses threads may not have loaded. Then starting a thread
+// fails with an error; the libraries still load. (Every CUDA program has libpthread: libcudart needs it.)
 extern int old_pthread_create(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *) __attribute__((weak));
 __asm__(".symver old_pthread_create,pthread_create@GLIBC_2.2.5");
 extern int old_pthread_attr_setstacksize(pthread_attr_t *, size_t) __attribute__((weak));
