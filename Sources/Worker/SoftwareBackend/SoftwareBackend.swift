@@ -4,10 +4,13 @@ import SIMT
 /// A GPU whose blocks run on the host's threads.
 public final class SoftwareBackend: GPUBackend {
     public let devices: [DeviceProperties]
-    let options: SoftwareOptions
+    private let options: SoftwareOptions
+    /// Runs the kernels of all sessions.
+    private let executor: Executor
 
     public init(options: SoftwareOptions) {
         self.options = options
+        executor = Executor(threadCount: options.threadCount)
         devices = [
             DeviceProperties(
                 name: options.name, uuidHigh: options.uuidHigh, uuidLow: options.uuidLow,
@@ -26,7 +29,7 @@ public final class SoftwareBackend: GPUBackend {
         } catch {
             throw BackendError(error)
         }
-        let engine = SoftwareEngine(memory: memory, host: host)
+        let engine = SoftwareEngine(memory: memory, executor: executor, host: host)
         guard engine.start() else { throw BackendError(BackendStatus.outOfMemory, "the host has no more threads") }
         return SoftwareSession(options: options, engine: engine)
     }

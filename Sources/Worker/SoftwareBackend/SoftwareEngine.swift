@@ -1,6 +1,7 @@
 import GPUBackend
 import Primitives
 import SIMT
+import Synchronization
 
 /// Executes a session's work, one operation after the other, in the order of submission: a valid order of everything that
 /// CUDA's streams and events allow.
@@ -23,7 +24,10 @@ final class SoftwareEngine: @unchecked Sendable {
     private var busySince: UInt64 = 0
     private var thread: OSThread?
 
+    private let cancellation = Atomic(false)
+
     let memory: DeviceMemory
+    let executor: Executor
     let host: any BackendHost
 
     /// Bytes of copies and launches that may wait in the queue.
@@ -31,8 +35,9 @@ final class SoftwareEngine: @unchecked Sendable {
     /// Operations that may wait in the queue.
     static let operationCountMax = 16_384
 
-    init(memory: DeviceMemory, host: any BackendHost) {
+    init(memory: DeviceMemory, executor: Executor, host: any BackendHost) {
         self.memory = memory
+        self.executor = executor
         self.host = host
     }
 
@@ -109,13 +114,15 @@ final class SoftwareEngine: @unchecked Sendable {
         }
     }
 
-    var isCancellationRequested: Bool { monitor.withLock { isCancelled } }
+    /// Whether running kernels must stop; asked often, so without the lock.
+    var isCancellationRequested: Bool { cancellation.load(ordering: .relaxed) }
 
     var busyNanoseconds: UInt64 {
         monitor.withLock { busy + (busySince == 0 ? 0 : MonotonicClock.nanoseconds - busySince) }
     }
 
     func cancel() {
+        cancellation.store(true, ordering: .relaxed)
         monitor.withLock {
             isCancelled = true
             monitor.signalAll()

@@ -1,4 +1,6 @@
+import DeviceImages
 import GPUBackend
+import PTX
 import SIMT
 
 extension BackendError {
@@ -13,6 +15,23 @@ extension BackendError {
             self.init(BackendStatus.invalidValue, "the range overlaps a live allocation")
         case .notAllocated:
             self.init(BackendStatus.invalidValue, "no allocation begins at the address")
+        }
+    }
+
+    /// The one place where an image's faults become results of the driver.
+    init(_ error: DeviceImageError) {
+        switch error.code {
+        case .noKernelImage: self.init(BackendStatus.noBinaryForGPU, error.message)
+        case .corrupt, .unsupported, .limit: self.init(BackendStatus.invalidImage, error.message)
+        }
+    }
+
+    /// The one place where faults of PTX become results of the driver.
+    init(_ error: PTXError) {
+        let place = "PTX, line \(error.position.line), column \(error.position.column): "
+        switch error.code {
+        case .syntax, .name, .limit: self.init(BackendStatus.invalidPTX, place + error.message)
+        case .unsupported: self.init(BackendStatus.notSupported, place + error.message)
         }
     }
 

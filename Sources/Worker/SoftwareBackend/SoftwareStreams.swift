@@ -77,6 +77,15 @@ final class SoftwareStream: BackendStream {
         try submit(.fill(context, box, elementByteCount: elementByteCount, value: value), isQuick: byteCount <= 64 << 10)
     }
 
+    func launch(_ function: any BackendFunction, _ shape: LaunchShape, parameters: UnsafeRawBufferPointer)
+        throws(BackendError)
+    {
+        guard let function = function as? SoftwareFunction else { throw BackendError(BackendStatus.invalidHandle) }
+        try function.check(shape, parameterByteCount: parameters.count)
+        let bytes = [UInt8](parameters.prefix(function.kernel.parameterByteCount))
+        try submit(.launch(context, SoftwareLaunch(function.kernel, shape, parameters: bytes)), isQuick: false)
+    }
+
     func wait(for event: any BackendEvent) throws(BackendError) {
         // The engine executes in submission order: what the event recorded comes before all later work anyway.
         guard event is SoftwareEvent else { throw BackendError(BackendStatus.invalidHandle) }
