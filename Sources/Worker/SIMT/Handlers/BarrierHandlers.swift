@@ -84,8 +84,9 @@ private func gatherSlowly(
     _ w: WarpPointer, _ i: InstructionPointer, _ members: UnsafeMutablePointer<UInt32>
 ) -> UInt32 {
     let warp = w.warp
-    let mask = warp.pointee.mask
     let alive = warp.pointee.alive
+    absorbWaiting(warp, i)
+    let mask = warp.pointee.mask
     var ready: UInt32 = 0
     _ = forEachLane(mask) { lane in
         if members[lane] & alive & ~mask == 0 { ready |= 1 &<< UInt32(truncatingIfNeeded: lane) }
@@ -104,4 +105,22 @@ private func gatherSlowly(
     current.pointee.mask = ready
     warp.pointee.mask = ready
     return ready
+}
+
+/// Joins to the current fragment those that wait at the instruction which it is about to execute.
+private func absorbWaiting(_ warp: UnsafeMutablePointer<Warp>, _ i: InstructionPointer) {
+    var index = 0
+    while index < warp.pointee.fragmentCount {
+        let other = warp.pointee.fragments[index]
+        let meets =
+            index != warp.pointee.current && other.state == .warpSync && other.pc == i
+            && other.frame == warp.pointee.frame
+        if meets {
+            warp.pointee.mask |= other.mask
+            warp.pointee.fragments[warp.pointee.current].mask = warp.pointee.mask
+            removeFragment(warp, at: index)
+        } else {
+            index += 1
+        }
+    }
 }

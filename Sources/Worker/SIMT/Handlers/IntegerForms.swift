@@ -47,10 +47,7 @@ enum IntegerForms {
             .ternary32 { w, i in
                 map3(w, i) { (a: UInt32, b: UInt32, c: UInt32) in high(UInt64(a) &* UInt64(b)) &+ c }
             }
-        case "mul24":
-            multiply24(operation) { w, i in
-                map2(w, i) { (a: UInt32, b: UInt32) in UInt64(a & 0xff_ffff) &* UInt64(b & 0xff_ffff) }
-            }
+        case "mul24": multiply24(operation)
         case "mad24": multiplyAdd24(operation, signed: false)
         case "div": .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in b == 0 ? ~0 : a / b } }
         case "rem": .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in b == 0 ? a : a % b } }
@@ -62,7 +59,7 @@ enum IntegerForms {
         }
     }
 
-    private static func multiply24(_ operation: Operation, _ wide: @escaping Handler) -> Form? {
+    private static func multiply24(_ operation: Operation) -> Form? {
         if operation.has("hi") {
             return operation.type == .s32
                 ? .binary32 { w, i in
@@ -76,9 +73,13 @@ enum IntegerForms {
                     }
                 }
         }
-        return .binary32 { w, i in
-            map2(w, i) { (a: Int32, b: Int32) in ((a &<< 8) &>> 8) &* ((b &<< 8) &>> 8) }
-        }
+        return operation.type == .s32
+            ? .binary32 { w, i in
+                map2(w, i) { (a: Int32, b: Int32) in ((a &<< 8) &>> 8) &* ((b &<< 8) &>> 8) }
+            }
+            : .binary32 { w, i in
+                map2(w, i) { (a: UInt32, b: UInt32) in (a & 0xff_ffff) &* (b & 0xff_ffff) }
+            }
     }
 
     private static func multiplyAdd24(_ operation: Operation, signed: Bool) -> Form? {
@@ -106,10 +107,7 @@ enum IntegerForms {
             .ternary32 { w, i in
                 map3(w, i) { (a: Int32, b: Int32, c: UInt32) in high(Int64(a) &* Int64(b)) &+ c }
             }
-        case "mul24":
-            multiply24(operation) { w, i in
-                map2(w, i) { (a: Int32, b: Int32) in Int64((a &<< 8) &>> 8) &* Int64((b &<< 8) &>> 8) }
-            }
+        case "mul24": multiply24(operation)
         case "mad24": multiplyAdd24(operation, signed: true)
         case "div": .binary32 { w, i in map2(w, i) { (a: Int32, b: Int32) in quotient(a, b) } }
         case "rem": .binary32 { w, i in map2(w, i) { (a: Int32, b: Int32) in remainder(a, b) } }
