@@ -79,6 +79,14 @@ private final class TestDaemon {
     }
 }
 
+/// A channel whose daemon is gone.
+private final class ClosedChannel: ControlChannel {
+    func send(_ request: ControlRequest) throws { throw AgentError(.connectionLost, "gone") }
+    func receive(timeout: Duration?) throws -> ControlReply? { nil }
+    func isClosed(within time: Duration) throws -> Bool { true }
+    func close() {}
+}
+
 private func lease(_ reply: ControlReply) throws -> GrantedLease {
     guard case .granted(let lease) = reply else { throw AgentError(.badMessage, "not granted: \(reply)") }
     return lease
@@ -151,6 +159,30 @@ struct DaemonTests {
         #expect(try lease(again).members.count == 1)
         channel.close()
         other.close()
+    }
+
+    @Test("A program's hold tells about lost vGPUs, and gives back what is left")
+    func hold() throws {
+        let daemon = try TestDaemon()
+        let (channel, reply) = try daemon.acquire(percent: 50, count: 2)
+        let members = try lease(reply).members
+        let losses = Mailbox<LeaseHold.Loss>()
+        let hold = LeaseHold(channel) { losses.put($0) }
+        let lost = try #require(try daemon.report().vgpus.first { $0.id == members[0].id }?.workerProcessID)
+        kill(lost, SIGKILL)
+        #expect(losses.take(until: .now + .seconds(20)) == .vgpu(members[0].id, .signaled(signal: SIGKILL)))
+        hold.release()
+        let (other, again) = try daemon.acquire()
+        #expect(try lease(again).members.count == 1)
+        other.close()
+    }
+
+    @Test("A program's hold tells when the daemon is gone")
+    func holdWithoutDaemon() throws {
+        let losses = Mailbox<LeaseHold.Loss>()
+        let hold = LeaseHold(ClosedChannel()) { losses.put($0) }
+        #expect(losses.take(until: .now + .seconds(20)) == .daemon)
+        hold.release()
     }
 
     @Test("A request beyond the device is refused with the reason")

@@ -107,8 +107,13 @@ struct RunCommand: ParsableCommand {
         if verbose {
             for member in lease.members { writeNote("roost: \(member.id) on \(member.device), \(member.endpoint)") }
         }
-        let hold = LeaseHold(channel) { vgpu, end in
-            writeNote("roost: the worker of \(vgpu) \(end.message); the program's next CUDA call fails.")
+        let hold = LeaseHold(channel) { loss in
+            switch loss {
+            case .vgpu(let vgpu, let end):
+                writeNote("roost: the worker of \(vgpu) \(end.message); the program's next CUDA call fails.")
+            case .daemon:
+                writeNote("roost: the daemon ended; the program's next CUDA call fails.")
+            }
         }
         defer { hold.release() }
         let installation = Installation(environment: ProcessInfo.processInfo.environment)
