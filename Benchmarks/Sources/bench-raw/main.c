@@ -29,6 +29,15 @@ static void readAll(int fd, char *into, size_t count) {
     }
 }
 
+/* Asks again and again instead of sleeping: without the wake-up of another CPU. */
+static void readAwake(int fd, char *into, size_t count) {
+    for (size_t done = 0; done < count;) {
+        ssize_t n = recv(fd, into + done, count - done, MSG_DONTWAIT);
+        if (n == 0) exit(0);
+        if (n > 0) done += (size_t)n;
+    }
+}
+
 static void writeAll(int fd, const char *from, size_t count) {
     for (size_t done = 0; done < count;) {
         ssize_t n = write(fd, from + done, count - done);
@@ -46,12 +55,13 @@ static void pin(const char *variable) {
     sched_setaffinity(0, sizeof set, &set);
 }
 
-/* The far side: echoes, or takes and gives streams. The first byte of a request says which. */
+/* The far side: echoes, or takes and gives streams. The first byte of a request says which; 'a' echoes awake. */
 static void serve(int fd) {
-    char request[REQUEST], reply[REPLY] = {0};
+    char request[REQUEST] = {0}, reply[REPLY] = {0};
     pin("BENCH_SERVER_CPU");
     for (;;) {
-        readAll(fd, request, REQUEST);
+        if (request[0] == 'a') readAwake(fd, request, REQUEST);
+        else readAll(fd, request, REQUEST);
         if (request[0] == 'i') for (size_t n = 0; n < STREAM; n += CHUNK) readAll(fd, block + n, CHUNK);
         writeAll(fd, reply, REPLY);
         if (request[0] == 'o') for (size_t n = 0; n < STREAM; n += CHUNK) writeAll(fd, block + n, CHUNK);
@@ -60,14 +70,18 @@ static void serve(int fd) {
 
 static void measureSocket(const char *name, int fd) {
     char request[REQUEST] = {0}, reply[REPLY], label[64];
-    for (int i = 0; i < ROUND_TRIPS; i++) {
-        double start = bench_now();
-        writeAll(fd, request, REQUEST);
-        readAll(fd, reply, REPLY);
-        samples[i] = bench_now() - start;
+    for (int awake = 0; awake < 2; awake++) {
+        request[0] = awake ? 'a' : 0;
+        for (int i = 0; i < ROUND_TRIPS; i++) {
+            double start = bench_now();
+            writeAll(fd, request, REQUEST);
+            if (awake) readAwake(fd, reply, REPLY);
+            else readAll(fd, reply, REPLY);
+            samples[i] = bench_now() - start;
+        }
+        snprintf(label, sizeof label, "raw.%s.ping_pong%s.p50", name, awake ? "_awake" : "");
+        bench_report(label, bench_median(samples, ROUND_TRIPS) * 1e6, "us");
     }
-    snprintf(label, sizeof label, "raw.%s.ping_pong.p50", name);
-    bench_report(label, bench_median(samples, ROUND_TRIPS) * 1e6, "us");
     for (int direction = 0; direction < 2; direction++) {
         for (int i = 0; i <= STREAM_REPEATS; i++) {
             double start = bench_now();
