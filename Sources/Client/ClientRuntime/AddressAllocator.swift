@@ -49,8 +49,8 @@ public struct AddressAllocator: ~Copyable {
     /// The bytes that an allocation takes, or nil when that can't be.
     public func roundedByteCount(_ byteCount: UInt64) -> UInt64? {
         let (sum, overflow) = byteCount.addingReportingOverflow(alignment &- 1)
-        guard byteCount > 0, !overflow, sum <= end &- start else { return nil }
-        return sum & ~(alignment &- 1)
+        let rounded = sum & ~(alignment &- 1)
+        return byteCount > 0 && !overflow && rounded <= end &- start ? rounded : nil
     }
 
     /// Takes a range. Nil when no free range is large enough.
@@ -124,7 +124,7 @@ public struct AddressAllocator: ~Copyable {
 
     /// Visits all allocations in use, in order of address. For the end of a context; takes O(n log n).
     public func nextUsed(after address: UInt64) -> UnsafeMutablePointer<Block>? {
-        var position = address
+        var position = max(address, start)
         while position < end {
             let index = map.floor(position)
             guard index >= 0 else { return nil }

@@ -103,9 +103,8 @@ extension CUDADriver {
             var reply = MemoryInfo.Reply()
             let status = target.call(MemoryInfo(device: device.wireIndex), &reply)
             guard status == CUDA_SUCCESS else { return status }
-            // What the worker calls taken is partly this process's own reserve.
-            let mine = reply.freeByteCount &+ device.memory.leasedByteCount
-            free.pointee = Int(truncatingIfNeeded: min(mine, reply.totalByteCount))
+            // The worker counts this process's unused lease as free.
+            free.pointee = Int(truncatingIfNeeded: reply.freeByteCount)
             total.pointee = Int(truncatingIfNeeded: reply.totalByteCount)
             return CUDA_SUCCESS
         }
