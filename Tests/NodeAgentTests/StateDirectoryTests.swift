@@ -68,6 +68,19 @@ struct StateDirectoryTests {
         #expect(error?.message.contains("roost up") == true)
     }
 
+    @Test("The parts of an installation lie beside the program, unless a variable names them")
+    func installation() {
+        let own = Installation(executableDirectory: "/opt/roost/bin", environment: ["ROOST_WORKER": ""])
+        #expect(own.worker == "/opt/roost/bin/roost-worker")
+        #expect(own.libraryDirectory == "/opt/roost/lib")
+        #expect(own.toolDirectory == "/opt/roost/libexec")
+        #expect(own.clientFiles.standIns.isEmpty, "only those that exist")
+        let named = Installation(
+            executableDirectory: "/opt/roost/bin", environment: ["ROOST_WORKER": "/w", "ROOST_LIBRARY_DIR": "lib"])
+        #expect(named.worker == "/w")
+        #expect(named.libraryDirectory == FileManager.default.currentDirectoryPath + "/lib")
+    }
+
     @Test("Only one daemon holds a state directory")
     func lock() throws {
         let folder = try ScratchFolder()

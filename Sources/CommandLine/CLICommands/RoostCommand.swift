@@ -9,10 +9,10 @@ public struct RoostCommand: ParsableCommand {
         commandName: "roost",
         abstract: "Run any CUDA program on a fraction of any GPU.",
         discussion: """
-            roost up                                             start the daemon with this machine's devices
-            roost run --vram 4GiB --compute 50% -- python train.py
-            roost top                                            watch what runs
-            roost down                                           end the daemon
+            roost up                        start the daemon
+            roost run -- python train.py    run a program on a vGPU
+            roost top                       watch what runs
+            roost down                      end the daemon
 
             Every command has its own help: `roost help run`.
             """,

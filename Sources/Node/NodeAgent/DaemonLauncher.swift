@@ -43,12 +43,21 @@ public struct DaemonLauncher: Sendable {
         let ready = try Descriptor.pipe()
         let log = try Descriptor.open(directory.daemonLog, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND)
         let input = try Descriptor.open("/dev/null", O_RDONLY)
+        keepFromChildren()
         var request = SpawnRequest(executable: executable)
         request.arguments = arguments
         request.environment = environment
         request.streams = [input.number, log.number, log.number, ready.writing.number]
         request.group = .newSession
         return (try request.spawn(), ready.reading)
+    }
+
+    /// A script's own pipes and locks must not stay open for as long as the daemon lives.
+    private func keepFromChildren() {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        for number in names.compactMap({ Int32($0) }) where number > 2 {
+            _ = fcntl(number, F_SETFD, FD_CLOEXEC)
+        }
     }
 
     private func awaitReady(_ pipe: Descriptor, onSlow: () -> Void) throws -> Bool {

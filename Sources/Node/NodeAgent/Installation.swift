@@ -25,12 +25,17 @@ public struct Installation: Sendable, Hashable {
         self.environment = environment
     }
 
+    /// A path that a variable names, absolute: the daemon and programs may work in other folders.
+    private func named(_ variable: String) -> String? {
+        guard let path = environment[variable], !path.isEmpty else { return nil }
+        return path.hasPrefix("/") ? path : FileManager.default.currentDirectoryPath + "/" + path
+    }
+
     private var prefix: String { (executableDirectory as NSString).deletingLastPathComponent }
 
     /// The folder of the client libraries: ROOST_LIBRARY_DIR, else `lib` beside the program's folder.
     public var libraryDirectory: String {
-        if let named = environment["ROOST_LIBRARY_DIR"], !named.isEmpty { return named }
-        return prefix + "/lib"
+        named("ROOST_LIBRARY_DIR") ?? prefix + "/lib"
     }
 
     /// The folder of programs that users don't call.
@@ -55,8 +60,7 @@ public struct Installation: Sendable, Hashable {
 
     /// The worker's program; ROOST_WORKER names another one.
     public var worker: String {
-        if let named = environment["ROOST_WORKER"], !named.isEmpty { return named }
-        return executableDirectory + "/roost-worker"
+        named("ROOST_WORKER") ?? executableDirectory + "/roost-worker"
     }
 
     /// Checks that the worker's program can be run.
