@@ -5,9 +5,9 @@ internal import Primitives
 internal import Transport
 internal import WireProtocol
 
+// SAFETY: everything below `lock` is only touched under it; the fork handlers hold it across the fork.
 /// The devices of this process, for all threads.
 final class MonitorTable: @unchecked Sendable {
-    // SAFETY: everything below `lock` is only touched under it; the fork handlers hold it across the fork.
     static let shared = MonitorTable()
 
     private let lock = Lock()

@@ -1,8 +1,8 @@
 public import CPosix
 
+// SAFETY: the word is only touched by atomic operations, and its place never changes.
 /// A mutual exclusion lock that also exists in Embedded Swift. Not recursive, not fair; about 10 ns when free.
 public struct Lock: ~Copyable, @unchecked Sendable {
-    // SAFETY: the word is only touched by atomic operations, and its place never changes.
     @usableFromInline let word: UnsafeMutablePointer<UInt32>
 
     @inlinable

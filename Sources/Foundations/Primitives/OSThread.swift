@@ -1,8 +1,8 @@
 import CPosix
 
+// SAFETY: `state` is only touched by atomic operations and futex calls; the rest never changes.
 /// A thread of the operating system with all signals blocked, for blocking work.
 public final class OSThread: @unchecked Sendable {
-    // SAFETY: `state` is only touched by atomic operations and futex calls; the rest never changes.
     private let state: UnsafeMutablePointer<UInt32>
     private let body: @Sendable () -> Void
     private let name: StaticString

@@ -1,13 +1,13 @@
 import CPosix
 import WireProtocol
 
+// SAFETY: the descriptor never changes until `deinit`; the read buffer belongs to the one reader, the rings' write
+// half to the one writer; `closedFlag` is only touched by atomic operations.
 /// One blocking ordered byte stream between a client and a worker.
 ///
 /// One thread may read while another writes; two readers, or two writers, must take turns.
 /// Any thread may close it at any time.
 public final class Connection: @unchecked Sendable {
-    // SAFETY: the descriptor never changes until `deinit`; the read buffer belongs to the one reader, the rings' write
-    // half to the one writer; `closedFlag` is only touched by atomic operations.
     let descriptor: Int32
     let closedFlag: UnsafeMutablePointer<UInt32>
     /// Set once, before the connection is shared between threads.
