@@ -139,6 +139,7 @@ import Testing
         let limits = OccupancyLimits()
         #expect(limits.blocks(threads: 256, registersPerThread: 0, fixedShared: 0, dynamicShared: 0) == 8)
         #expect(limits.blocks(threads: 256, registersPerThread: 64, fixedShared: 0, dynamicShared: 0) == 4)
+        #expect(limits.blocks(threads: 512, registersPerThread: 255, fixedShared: 0, dynamicShared: 0) == 1)
         #expect(limits.blocks(threads: 32, registersPerThread: 16, fixedShared: 0, dynamicShared: 0) == 32)
         #expect(limits.blocks(threads: 32, registersPerThread: 16, fixedShared: 40 << 10, dynamicShared: 0) == 2)
         #expect(limits.blocks(threads: 0, registersPerThread: 16, fixedShared: 0, dynamicShared: 0) == 0)

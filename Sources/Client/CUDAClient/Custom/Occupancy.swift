@@ -19,9 +19,9 @@ struct OccupancyLimits {
         let warps = (threads &+ 31) / 32
         var blocks = min(blocksPerProcessor, threadsPerProcessor / (warps &* 32))
         if registersPerThread > 0 {
-            // Registers are given to whole warps in steps of 256.
+            // Registers are given to whole warps in steps of 256. A block that a kernel allows always fits.
             let perWarp = (registersPerThread &* 32 &+ 255) / 256 * 256
-            blocks = min(blocks, registersPerProcessor / max(1, perWarp) / max(1, warps))
+            blocks = min(blocks, max(1, registersPerProcessor / max(1, perWarp) / max(1, warps)))
         }
         let used = fixedShared &+ dynamicShared
         let shared = used > 0 ? (used &+ reservedSharedPerBlock &+ 127) / 128 * 128 : 0
