@@ -21,9 +21,13 @@ let strict: [SwiftSetting] = [
 let embeddable = strict + (isEmbedded ? [.enableExperimentalFeature("Embedded"), .unsafeFlags(["-wmo"])] : [])
 
 /// Settings of the interpreter's inner loops: no overflow or bounds traps in release, vector instructions of 2013.
+/// Debug builds optimize it too, or tests that launch kernels would take minutes.
 let vectorized =
     strict + (isBaselineCPU ? [] : [.unsafeFlags(["-Xcc", "-march=x86-64-v3"])])
-    + [.unsafeFlags(["-Ounchecked"], .when(configuration: .release))]
+    + [
+        .unsafeFlags(["-Ounchecked"], .when(configuration: .release)),
+        .unsafeFlags(["-O"], .when(configuration: .debug)),
+    ]
 
 // MARK: - Tiers, lowest first. A target may depend only on its own tier and on tiers above it in this list.
 

@@ -22,6 +22,10 @@ struct Decoder {
     var wideTemporaries: [UInt32] = []
     var usedNarrow = 0
     var usedWide = 0
+    /// Places of prepared shared addresses, by the register that they come from, in the current run of code.
+    var preparedAddresses: [UInt32: UInt32] = [:]
+    var preparedPlaces: [UInt32] = []
+    var usedPrepared = 0
     var prototypes: [String: (results: [PTXVariable], parameters: [PTXVariable])] = [:]
     var branchTargets: [String: [String]] = [:]
     var current: PTXInstruction?
@@ -55,8 +59,13 @@ struct Decoder {
         for case .branchTargets(let name, let labels) in body.statements { branchTargets[name] = labels }
         for statement in body.statements {
             switch statement {
-            case .label(let name): labels[name] = parts.code.count
-            case .instruction(let instruction): try decode(instruction)
+            case .label(let name):
+                labels[name] = parts.code.count
+                forgetPrepared()
+            case .instruction(let instruction):
+                if usedPrepared > 24 { forgetPrepared() }
+                try decode(instruction)
+                forgetWritten(instruction)
             case .callPrototype, .branchTargets: break
             }
         }
@@ -64,6 +73,21 @@ struct Decoder {
         emit(Instruction(ControlHandlers.ret))
         try resolveLabels()
         return Function(parts)
+    }
+
+    private mutating func forgetPrepared() {
+        preparedAddresses.removeAll(keepingCapacity: true)
+        usedPrepared = 0
+    }
+
+    /// What an instruction may have written is no longer what was prepared.
+    private mutating func forgetWritten(_ instruction: PTXInstruction) {
+        if preparedAddresses.isEmpty || instruction.opcode == "st" || instruction.opcode == "bra" { return }
+        guard let first = instruction.operands.first else { return }
+        for register in RegisterAccess.registers(of: first) {
+            if body.registers[register].vectorWidth > 1 { forgetPrepared() }
+            preparedAddresses[UInt32(registerOffsets[register])] = nil
+        }
     }
 
     private mutating func resolveLabels() throws(PTXError) {

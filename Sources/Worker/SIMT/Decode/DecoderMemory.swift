@@ -53,7 +53,7 @@ extension Decoder {
         let isNarrow = address.flags & Access.narrowAddress != 0
         switch address.space {
         case .shared:
-            if !isNarrow { address.register = try source(base, .b32) }
+            address.register = preparedAddress(address.register, isWide: !isNarrow)
             address.flags |= Access.narrowAddress
         case .global, .generic:
             if isNarrow { address.register = try source(base, .b64) }
@@ -63,9 +63,24 @@ extension Decoder {
         return address
     }
 
+    /// The place of addresses in shared memory with what is known of them; computed once in a straight run of code.
+    private mutating func preparedAddress(_ register: UInt32, isWide: Bool) -> UInt32 {
+        if let place = preparedAddresses[register] { return place }
+        var prepare = Instruction(isWide ? SharedHandlers.prepare64 : SharedHandlers.prepare32)
+        prepare.a = register
+        if usedPrepared == preparedPlaces.count { preparedPlaces.append(UInt32(reserve(SharedAddresses.byteCount))) }
+        prepare.d = preparedPlaces[usedPrepared]
+        usedPrepared += 1
+        emit(prepare)
+        // Under a guard only some lanes have it.
+        if current?.predicate == nil { preparedAddresses[register] = prepare.d }
+        return prepare.d
+    }
+
     private mutating func setConstant(_ address: inout Address, _ value: UInt64) {
         let isNarrow = address.space == .shared
-        address.register = constant(value &+ address.offset, wide: !isNarrow)
+        let place = constant(value &+ address.offset, wide: !isNarrow)
+        address.register = isNarrow ? preparedAddress(place, isWide: false) : place
         address.flags = isNarrow ? Access.narrowAddress : 0
         address.offset = 0
     }
@@ -136,12 +151,19 @@ extension Decoder {
     }
 
     private func loadHandler(_ address: Address, _ type: PTXType, isWide: Bool, count: Int) -> Handler {
-        let size = type.byteCount
-        guard count == 1, size == (isWide ? 8 : 4) else { return LoadHandlers.any }
-        switch address.space {
-        case .generic, .global: return isWide ? LoadHandlers.global64 : LoadHandlers.global32
-        case .shared: return isWide ? LoadHandlers.shared64 : LoadHandlers.shared32
-        case .local, .parameter: return LoadHandlers.any
+        guard type.byteCount == (isWide ? 8 : 4) else { return LoadHandlers.any }
+        switch (address.space, count, isWide) {
+        case (.generic, 1, false), (.global, 1, false): return LoadHandlers.global32
+        case (.generic, 1, true), (.global, 1, true): return LoadHandlers.global64
+        case (.generic, 2, false), (.global, 2, false): return LoadHandlers.globalPair32
+        case (.generic, 2, true), (.global, 2, true): return LoadHandlers.globalPair64
+        case (.generic, 4, false), (.global, 4, false): return LoadHandlers.globalQuad32
+        case (.shared, 1, false): return SharedHandlers.load32
+        case (.shared, 1, true): return SharedHandlers.load64
+        case (.shared, 2, false): return SharedHandlers.loadPair32
+        case (.shared, 2, true): return SharedHandlers.loadPair64
+        case (.shared, 4, false): return SharedHandlers.loadQuad32
+        default: return LoadHandlers.any
         }
     }
 
@@ -199,12 +221,19 @@ extension Decoder {
     }
 
     private func storeHandler(_ address: Address, _ type: PTXType, count: Int) -> Handler {
-        let size = type.byteCount
-        guard count == 1, size >= 4 else { return StoreHandlers.any }
-        switch address.space {
-        case .generic, .global: return size == 8 ? StoreHandlers.global64 : StoreHandlers.global32
-        case .shared: return size == 8 ? StoreHandlers.shared64 : StoreHandlers.shared32
-        case .local, .parameter: return StoreHandlers.any
+        guard type.byteCount >= 4 else { return StoreHandlers.any }
+        switch (address.space, count, type.byteCount == 8) {
+        case (.generic, 1, false), (.global, 1, false): return StoreHandlers.global32
+        case (.generic, 1, true), (.global, 1, true): return StoreHandlers.global64
+        case (.generic, 2, false), (.global, 2, false): return StoreHandlers.globalPair32
+        case (.generic, 2, true), (.global, 2, true): return StoreHandlers.globalPair64
+        case (.generic, 4, false), (.global, 4, false): return StoreHandlers.globalQuad32
+        case (.shared, 1, false): return SharedHandlers.store32
+        case (.shared, 1, true): return SharedHandlers.store64
+        case (.shared, 2, false): return SharedHandlers.storePair32
+        case (.shared, 2, true): return SharedHandlers.storePair64
+        case (.shared, 4, false): return SharedHandlers.storeQuad32
+        default: return StoreHandlers.any
         }
     }
 }

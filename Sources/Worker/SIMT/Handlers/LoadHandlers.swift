@@ -5,8 +5,10 @@ enum LoadHandlers {
 
     static let global32: Handler = { w, i in loadGlobal(w, i, UInt32.self) }
     static let global64: Handler = { w, i in loadGlobal(w, i, UInt64.self) }
-    static let shared32: Handler = { w, i in loadShared(w, i, UInt32.self) }
-    static let shared64: Handler = { w, i in loadShared(w, i, UInt64.self) }
+
+    static let globalPair32: Handler = { w, i in loadGlobalVector(w, i, UInt32.self, 2) }
+    static let globalPair64: Handler = { w, i in loadGlobalVector(w, i, UInt64.self, 2) }
+    static let globalQuad32: Handler = { w, i in loadGlobalVector(w, i, UInt32.self, 4) }
 
     /// `ld.param` of a kernel: the same value in all lanes.
     static let parameter32: Handler = { w, i in
@@ -165,30 +167,21 @@ private func gatherGlobal<E: FixedWidthInteger>(
     return i.next
 }
 
+/// Vectors that follow each other are taken from one checked span.
 @inline(__always)
-private func loadShared<E: FixedWidthInteger>(
-    _ w: WarpPointer, _ i: InstructionPointer, _ type: E.Type
+private func loadGlobalVector<E: FixedWidthInteger>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ type: E.Type, _ count: Int
 ) -> InstructionPointer? {
     let size = MemoryLayout<E>.size
-    let warp = w.warp
-    let a = lanes(w, i.instruction.pointee.a, as: UInt32.self)
-    let offset = UInt32(truncatingIfNeeded: i.instruction.pointee.immediate)
-    let shared = warp.pointee.shared
-    if warp.pointee.mask == ~0 {
-        var highest: UInt32 = 0
-        var low: UInt32 = 0
-        for lane in 0..<32 {
-            let address = a[lane] &+ offset
-            highest = max(highest, address)
-            low |= address
-        }
-        let isInside = UInt64(highest) &+ UInt64(truncatingIfNeeded: size) <= warp.pointee.sharedByteCount
-        if isInside, low & UInt32(truncatingIfNeeded: size &- 1) == 0 {
-            produce(w, i.instruction.pointee.d) { (t: UnsafeMutablePointer<E>) in
-                for lane in 0..<32 { t[lane] = shared.load(fromByteOffset: Int(a[lane] &+ offset), as: E.self) }
-            }
-            return i.next
-        }
+    let a = lanes(w, i.instruction.pointee.a, as: UInt64.self)
+    let address = a[0] &+ i.instruction.pointee.immediate
+    guard w.warp.pointee.mask == ~0, pattern(a, size: size &* count) == .consecutive,
+        let start = globalSpan(w.warp, address, size: size &* count)
+    else { return loadAny(w, i) }
+    let source = start.assumingMemoryBound(to: E.self)
+    for element in 0..<count {
+        let d = lanes(w, elementOffset(i, element), as: E.self)
+        for lane in 0..<32 { d[lane] = source[lane &* count &+ element] }
     }
-    return loadAny(w, i)
+    return i.next
 }

@@ -3,8 +3,9 @@ enum StoreHandlers {
     static let any: Handler = { w, i in storeAny(w, i) }
     static let global32: Handler = { w, i in storeGlobal(w, i, UInt32.self) }
     static let global64: Handler = { w, i in storeGlobal(w, i, UInt64.self) }
-    static let shared32: Handler = { w, i in storeShared(w, i, UInt32.self) }
-    static let shared64: Handler = { w, i in storeShared(w, i, UInt64.self) }
+    static let globalPair32: Handler = { w, i in storeGlobalVector(w, i, UInt32.self, 2) }
+    static let globalPair64: Handler = { w, i in storeGlobalVector(w, i, UInt64.self, 2) }
+    static let globalQuad32: Handler = { w, i in storeGlobalVector(w, i, UInt32.self, 4) }
 }
 
 @inline(never)
@@ -64,30 +65,19 @@ private func storeGlobal<E: FixedWidthInteger>(
 }
 
 @inline(__always)
-private func storeShared<E: FixedWidthInteger>(
-    _ w: WarpPointer, _ i: InstructionPointer, _ type: E.Type
+private func storeGlobalVector<E: FixedWidthInteger>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ type: E.Type, _ count: Int
 ) -> InstructionPointer? {
     let size = MemoryLayout<E>.size
-    let warp = w.warp
-    let a = lanes(w, i.instruction.pointee.a, as: UInt32.self)
-    let offset = UInt32(truncatingIfNeeded: i.instruction.pointee.immediate)
-    let shared = warp.pointee.shared
-    let value = lanes(w, i.instruction.pointee.d, as: E.self)
-    if warp.pointee.mask == ~0 {
-        var highest: UInt32 = 0
-        var low: UInt32 = 0
-        for lane in 0..<32 {
-            let address = a[lane] &+ offset
-            highest = max(highest, address)
-            low |= address
-        }
-        let isInside = UInt64(highest) &+ UInt64(truncatingIfNeeded: size) <= warp.pointee.sharedByteCount
-        if isInside, low & UInt32(truncatingIfNeeded: size &- 1) == 0 {
-            for lane in 0..<32 {
-                shared.storeBytes(of: value[lane], toByteOffset: Int(a[lane] &+ offset), as: E.self)
-            }
-            return i.next
-        }
+    let a = lanes(w, i.instruction.pointee.a, as: UInt64.self)
+    let address = a[0] &+ i.instruction.pointee.immediate
+    guard w.warp.pointee.mask == ~0, pattern(a, size: size &* count) == .consecutive,
+        let start = globalSpan(w.warp, address, size: size &* count)
+    else { return storeAny(w, i) }
+    let target = start.assumingMemoryBound(to: E.self)
+    for element in 0..<count {
+        let d = lanes(w, elementOffset(i, element), as: E.self)
+        for lane in 0..<32 { target[lane &* count &+ element] = d[lane] }
     }
-    return storeAny(w, i)
+    return i.next
 }
