@@ -69,10 +69,11 @@ struct CallTarget {
         return noted(result.status)
     }
 
+    /// In strict mode, waits until the context has done all it was told, so that an error shows at its own call.
     @inline(never)
-    private func confirm(_ status: Int32) -> CUresult {
+    func confirm(_ status: Int32) -> CUresult {
         guard status == ClientStatus.success else { return CUresult(status: status) }
-        return call(Ping())
+        return call(ContextSynchronize(context: context.pointee.id))
     }
 
     /// Keeps a context-fatal error on the context.

@@ -69,6 +69,9 @@ public struct Lane {
         Worker(state: state.pointee.worker).keepIdle(self)
     }
 
+    /// Ends the connection. A thread that waits on it gets an error.
+    func close() { state.pointee.connection._withUnsafeGuaranteedRef { $0.close() } }
+
     // MARK: - Sending
 
     /// Sends a command without waiting. The status says only whether the worker is there.

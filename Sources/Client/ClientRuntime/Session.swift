@@ -92,7 +92,11 @@ public enum Session {
         }
     }
 
-    private static func noteExit() { posix_atomic_store_release_32(&stateWord, State.ended) }
+    /// Says goodbye at once, so that the worker does not have to find out: the next program may need the memory.
+    private static func noteExit() {
+        guard posix_atomic_exchange_32(&stateWord, State.ended) == State.ready else { return }
+        for index in 0..<workerCount { worker(index)?.closeLanes() }
+    }
 
     private static func readEndpoints() -> Bool {
         if workers != nil { return workerCount > 0 }

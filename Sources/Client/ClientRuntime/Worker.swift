@@ -83,6 +83,20 @@ public struct Worker: Equatable {
         return lane
     }
 
+    /// Ends all connections of lanes, at the end of the process.
+    func closeLanes() {
+        // No word in the log: that connections end now is as it should be.
+        let wasLost = posix_atomic_exchange_32(&state.pointee.isLost, 1) != 0
+        guard !wasLost else { return }
+        posix_lock_acquire(&state.pointee.listLock)
+        var next = state.pointee.allLanes
+        posix_lock_release(&state.pointee.listLock)
+        while let lane = next {
+            Lane(state: lane).close()
+            next = lane.pointee.nextOfAll
+        }
+    }
+
     /// Keeps a lane, whose thread ended, for a later thread.
     func keepIdle(_ lane: Lane) {
         posix_lock_acquire(&state.pointee.listLock)

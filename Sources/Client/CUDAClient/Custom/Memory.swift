@@ -20,7 +20,7 @@ extension CUDADriver {
         let (status, address) = device.memory.allocate(
             UInt64(byteCount), kind: kind, context: target.context, lane: target.lane)
         if status == ClientStatus.success, Session.isStrict, kind != .host {
-            return (target.call(Ping()), address)
+            return (target.confirm(status), address)
         }
         return (CUresult(status: status), address)
     }
@@ -76,7 +76,7 @@ extension CUDADriver {
             let freed = device.memory.free(address, stream: stream, context: context, lane: target.lane)
             guard let freed else { return CUDA_ERROR_INVALID_VALUE }
             forgetPooled(freed)
-            return Session.isStrict ? target.call(Ping()) : CUDA_SUCCESS
+            return Session.isStrict ? target.confirm(ClientStatus.success) : CUDA_SUCCESS
         }
     }
 
