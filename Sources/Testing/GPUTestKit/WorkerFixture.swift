@@ -1,3 +1,4 @@
+import CPosix
 public import GPUBackend
 import Logging
 import Primitives
@@ -7,7 +8,7 @@ public import WireProtocol
 public import WorkerCore
 
 /// A worker in the test's own process, with a software GPU.
-public final class WorkerFixture {
+public final class WorkerFixture: Sendable {
     /// The worker; it serves until the fixture goes away.
     public let worker: Worker
 
@@ -29,6 +30,12 @@ public final class WorkerFixture {
 
     deinit {
         _ = worker.stop()
+    }
+
+    /// A Unix-domain socket of this worker alone, for clients that connect by themselves.
+    public func listen() throws -> Endpoint {
+        let path = "/tmp/roost-test-\(posix_process_id())-\(WorkerFixture.newSession().high)"
+        return try worker.listen(.unix(path: Array(path.utf8)))
     }
 
     /// The test's end of a new connection, before any greeting.
