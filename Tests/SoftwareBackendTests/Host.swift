@@ -75,7 +75,9 @@ final class Machine {
             bytes.append(contentsOf: piece)
             return true
         }
-        return bytes.withUnsafeBytes { bytes in (0..<count).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self) } }
+        return bytes.withUnsafeBytes { bytes in
+            (0..<count).map { bytes.loadUnaligned(fromByteOffset: $0 * 4, as: UInt32.self) }
+        }
     }
 
     func module(_ text: String) throws -> any BackendModule {

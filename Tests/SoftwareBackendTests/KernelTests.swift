@@ -158,7 +158,9 @@ import Testing
                 guard let stream = try? context.makeStream(flags: 1, priority: 0) else { return }
                 for round in 0..<100 {
                     let shape = LaunchShape(grid: (1, 1, 1), block: (1, 1, 1), sharedByteCount: 0, isCooperative: false)
-                    let isLaunched = [target].withUnsafeBytes { (try? stream.launch(add, shape, parameters: $0)) != nil }
+                    let isLaunched = [target].withUnsafeBytes {
+                        (try? stream.launch(add, shape, parameters: $0)) != nil
+                    }
                     if isLaunched { done.add(1, ordering: .relaxed) }
                     if round % 7 == 0 { try? stream.synchronize() }
                 }

@@ -39,7 +39,8 @@ private let base = DeviceArena.base
             #expect(snapshot.kernelNames == [Array("next".utf8)])
             let global = try #require(snapshot.globals.first)
             #expect(global.address >= base + DeviceArena.moduleOffset)
-            #expect(try lane.call(CopyDeviceToHost(address: global.address, byteCount: 4, stream: 0)).bulk == [41, 0, 0, 0])
+            #expect(
+                try lane.call(CopyDeviceToHost(address: global.address, byteCount: 4, stream: 0)).bulk == [41, 0, 0, 0])
         }
         #expect(fixture.worker.status().usedByteCount == 4)
         #expect(try load(TestKernels.counter, lane).status == 400)

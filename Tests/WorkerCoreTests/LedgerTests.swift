@@ -43,7 +43,11 @@ import Testing
             case 5: ledger.free(for: session, bytes)
             case 6: _ = ledger.allocateBeyondGrant(for: session, bytes)
             default:
-                if random.next(below: 10) == 0 { ledger.close(session) } else { ledger.freeBeyondGrant(for: session, bytes) }
+                if random.next(below: 10) == 0 {
+                    ledger.close(session)
+                } else {
+                    ledger.freeBeyondGrant(for: session, bytes)
+                }
             }
             let accounts = (0..<5).map { ledger.account(of: $0) }
             #expect(ledger.granted <= limit && ledger.used <= ledger.granted)

@@ -47,7 +47,8 @@ private let base = DeviceArena.base
         _ = try lane.call(MemoryGrant(device: 0, minimumByteCount: 1 << 20, wantedByteCount: 1 << 20))
         try lane.send(MemoryAllocate(address: base, byteCount: 1 << 20, kind: 0))
         try lane.send(
-            CopyHostToDevice(bulkByteCount: 1 << 20, address: base, stream: 0), bulk: [UInt8](repeating: 1, count: 1000))
+            CopyHostToDevice(bulkByteCount: 1 << 20, address: base, stream: 0), bulk: [UInt8](repeating: 1, count: 1000)
+        )
         lane.connection.close()
         #expect(eventually { fixture.worker.sessionCount == 0 })
     }
@@ -63,7 +64,9 @@ private let base = DeviceArena.base
         for round in 0..<100 {
             let lane = try fixture.laneWithContext()
             var bytes = frames(of: lane)
-            if round % 4 == 0 { bytes = (0..<random.next(below: 300)).map { _ in UInt8(truncatingIfNeeded: random.next()) } }
+            if round % 4 == 0 {
+                bytes = (0..<random.next(below: 300)).map { _ in UInt8(truncatingIfNeeded: random.next()) }
+            }
             for _ in 0..<(1 + random.next(below: 6)) where !bytes.isEmpty {
                 let place = Int(random.next(below: UInt64(bytes.count)))
                 bytes[place] = random.next(below: 3) == 0 ? 0xFF : UInt8(truncatingIfNeeded: random.next())
@@ -86,7 +89,8 @@ private let base = DeviceArena.base
             + lane.frame(of: CopyHostToDevice(bulkByteCount: 8, address: base, stream: 0), flags: bulk)
             + [1, 2, 3, 4, 5, 6, 7, 8]
             + lane.frame(
-                of: Fill(address: base, pitch: 64, elementByteCount: 4, value: 7, width: 4, height: 4, stream: 0), flags: 0)
+                of: Fill(address: base, pitch: 64, elementByteCount: 4, value: 7, width: 4, height: 4, stream: 0),
+                flags: 0)
             + lane.frame(
                 of: CopyDeviceToHost3D(
                     address: base, pitch: 64, slicePitch: 512, width: 16, height: 4, depth: 2, stream: 0), flags: reply)

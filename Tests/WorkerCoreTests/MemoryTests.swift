@@ -10,8 +10,9 @@ private let base = DeviceArena.base
     func roundTrip() throws {
         let fixture = WorkerFixture()
         let lane = try fixture.laneWithContext()
-        #expect(try lane.call(MemoryGrant(device: 0, minimumByteCount: 1 << 20, wantedByteCount: 2 << 20))
-            .output.grantedByteCount == 2 << 20)
+        #expect(
+            try lane.call(MemoryGrant(device: 0, minimumByteCount: 1 << 20, wantedByteCount: 2 << 20))
+                .output.grantedByteCount == 2 << 20)
         try lane.send(MemoryAllocate(address: base, byteCount: 1 << 20, kind: 0))
         let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 7) }
         try lane.send(CopyHostToDevice(bulkByteCount: 100_000, address: base + 3, stream: 0), bulk: bytes)
@@ -27,8 +28,9 @@ private let base = DeviceArena.base
         _ = try lane.call(MemoryGrant(device: 0, minimumByteCount: 8192, wantedByteCount: 8192))
         try lane.send(MemoryAllocate(address: base, byteCount: 4096, kind: 0))
         try lane.send(MemoryAllocate(address: base + 4096, byteCount: 4096, kind: 0))
-        try lane.send(Fill(
-            address: base, pitch: 0, elementByteCount: 1, value: 9, width: 4096, height: 1, stream: 0))
+        try lane.send(
+            Fill(
+                address: base, pitch: 0, elementByteCount: 1, value: 9, width: 4096, height: 1, stream: 0))
         try lane.send(
             CopyHostToDevice3D(
                 bulkByteCount: 24, address: base, pitch: 16, slicePitch: 64, width: 4, height: 3, depth: 2, stream: 0),
@@ -51,10 +53,12 @@ private let base = DeviceArena.base
         let lane = try fixture.laneWithContext()
         _ = try lane.call(MemoryGrant(device: 0, minimumByteCount: 512, wantedByteCount: 512))
         try lane.send(MemoryAllocate(address: base, byteCount: 512, kind: 0))
-        try lane.send(Fill(
-            address: base, pitch: 0, elementByteCount: 4, value: 0x0102_0304, width: 2, height: 1, stream: 0))
-        try lane.send(Fill(
-            address: base + 4, pitch: 0, elementByteCount: 2, value: 0x0506, width: 1, height: 1, stream: 0))
+        try lane.send(
+            Fill(
+                address: base, pitch: 0, elementByteCount: 4, value: 0x0102_0304, width: 2, height: 1, stream: 0))
+        try lane.send(
+            Fill(
+                address: base + 4, pitch: 0, elementByteCount: 2, value: 0x0506, width: 1, height: 1, stream: 0))
         let reply = try lane.call(CopyDeviceToHost(address: base, byteCount: 8, stream: 0))
         #expect(reply.bulk == [4, 3, 2, 1, 6, 5, 2, 1])
     }
@@ -74,15 +78,20 @@ private let base = DeviceArena.base
         let fixture = WorkerFixture(vramByteCount: 1 << 20)
         let first = try fixture.laneWithContext()
         let second = try fixture.laneWithContext()
-        #expect(try first.call(MemoryGrant(device: 0, minimumByteCount: 600 << 10, wantedByteCount: 600 << 10))
-            .output.grantedByteCount == 600 << 10)
-        #expect(try second.call(MemoryGrant(device: 0, minimumByteCount: 600 << 10, wantedByteCount: 600 << 10)).status == 2)
-        #expect(try second.call(MemoryGrant(device: 0, minimumByteCount: 1, wantedByteCount: 600 << 10))
-            .output.grantedByteCount == 424 << 10)
+        #expect(
+            try first.call(MemoryGrant(device: 0, minimumByteCount: 600 << 10, wantedByteCount: 600 << 10))
+                .output.grantedByteCount == 600 << 10)
+        #expect(
+            try second.call(MemoryGrant(device: 0, minimumByteCount: 600 << 10, wantedByteCount: 600 << 10)).status == 2
+        )
+        #expect(
+            try second.call(MemoryGrant(device: 0, minimumByteCount: 1, wantedByteCount: 600 << 10))
+                .output.grantedByteCount == 424 << 10)
         for (lane, value) in [(first, UInt32(1)), (second, UInt32(2))] {
             try lane.send(MemoryAllocate(address: base, byteCount: 4096, kind: 0))
-            try lane.send(Fill(
-                address: base, pitch: 0, elementByteCount: 1, value: value, width: 4096, height: 1, stream: 0))
+            try lane.send(
+                Fill(
+                    address: base, pitch: 0, elementByteCount: 1, value: value, width: 4096, height: 1, stream: 0))
         }
         #expect(try first.call(CopyDeviceToHost(address: base, byteCount: 1, stream: 0)).bulk == [1])
         #expect(try second.call(CopyDeviceToHost(address: base, byteCount: 1, stream: 0)).bulk == [2])
@@ -90,11 +99,15 @@ private let base = DeviceArena.base
         #expect(free.totalByteCount == 1 << 20 && free.freeByteCount == 596 << 10)
         try first.send(MemoryReturn(device: 0, byteCount: 400 << 10))
         _ = try first.call(Ping())
-        #expect(try second.call(MemoryGrant(device: 0, minimumByteCount: 500 << 10, wantedByteCount: 500 << 10)).status == 2)
+        #expect(
+            try second.call(MemoryGrant(device: 0, minimumByteCount: 500 << 10, wantedByteCount: 500 << 10)).status == 2
+        )
         try first.send(MemoryFree(address: base, stream: StreamID.all))
         try first.send(MemoryReturn(device: 0, byteCount: 100 << 10))
         _ = try first.call(Ping())
-        #expect(try second.call(MemoryGrant(device: 0, minimumByteCount: 500 << 10, wantedByteCount: 500 << 10)).status == 0)
+        #expect(
+            try second.call(MemoryGrant(device: 0, minimumByteCount: 500 << 10, wantedByteCount: 500 << 10)).status == 0
+        )
     }
 
     @Test("a client can't allocate where the worker places variables, twice, or outside the arena")
@@ -125,7 +138,8 @@ private let base = DeviceArena.base
         _ = try lane.call(MemoryGrant(device: 0, minimumByteCount: 1 << 20, wantedByteCount: 1 << 20))
         try lane.send(MemoryAllocate(address: base, byteCount: 512, kind: 0))
         try lane.send(
-            CopyHostToDevice(bulkByteCount: 100_000, address: base, stream: 0), bulk: [UInt8](repeating: 1, count: 100_000))
+            CopyHostToDevice(bulkByteCount: 100_000, address: base, stream: 0),
+            bulk: [UInt8](repeating: 1, count: 100_000))
         #expect(try lane.call(Ping()).deferredStatus == 1)
         #expect(try lane.call(CopyDeviceToHost(address: base + 500, byteCount: 13, stream: 0)).status == 1)
         #expect(try lane.call(CopyDeviceToHost(address: .max, byteCount: .max, stream: 0)).status == 1)

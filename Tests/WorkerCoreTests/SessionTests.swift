@@ -119,12 +119,14 @@ func eventually(_ condition: () -> Bool) -> Bool {
 @Suite struct GreetingTests {
     private func hello(version: UInt32 = WireLimits.protocolVersion, hash: UInt64 = DescriptionHash.value) -> Hello {
         var hello = Hello(
-            descriptionHash: hash, role: .lane, flags: 0, session: WorkerFixture.newSession(), laneIndex: 0, processID: 1)
+            descriptionHash: hash, role: .lane, flags: 0, session: WorkerFixture.newSession(), laneIndex: 0,
+            processID: 1)
         hello.protocolVersion = version
         return hello
     }
 
-    private func exchange(_ fixture: WorkerFixture, _ hello: Hello) throws -> (status: Welcome.Status, message: String) {
+    private func exchange(_ fixture: WorkerFixture, _ hello: Hello) throws -> (status: Welcome.Status, message: String)
+    {
         try TestLane(connection: try fixture.connect(), session: hello.session).exchange(hello)
     }
 

@@ -1,14 +1,14 @@
 // What a worker needs from something that computes. Rules for all members unless a comment says otherwise:
-// any thread may call them, also several at once; a call that works on a stream returns before the work is done; an error that
-// is known at once is thrown, one that shows later waits in the context (`takeDeferredError`).
+// any thread may call them, also several at once; a call that works on a stream returns before the work is done; an
+// error that is known at once is thrown, one that shows later waits in the context (`takeDeferredError`).
 
 /// One kind of GPU: software, or a vendor's driver. A worker has one.
 public protocol GPUBackend: AnyObject, Sendable {
     /// The devices, by ordinal. Read at any time; constant.
     var devices: [DeviceProperties] { get }
 
-    /// Begins a client process's use of one device, with an empty address space of `arena`. Called by the first lane that
-    /// makes a context on the device. Throws `INVALID_DEVICE`, `OUT_OF_MEMORY` or `DEVICE_UNAVAILABLE`.
+    /// Begins a client process's use of one device, with an empty address space of `arena`. Called by the first lane
+    /// that makes a context on the device. Throws `INVALID_DEVICE`, `OUT_OF_MEMORY` or `DEVICE_UNAVAILABLE`.
     func makeSession(device: Int, arena: AddressArena, host: any BackendHost) throws(BackendError)
         -> any BackendSession
 }
@@ -26,8 +26,8 @@ public struct AddressArena: Sendable, Equatable {
 
 /// What a backend asks of the worker, on behalf of one client process.
 public protocol BackendHost: AnyObject, Sendable {
-    /// Has the client run a host function and waits for its end, or for the end of the session. Called by the thread that
-    /// executes a stream's work, never by a lane.
+    /// Has the client run a host function and waits for its end, or for the end of the session. Called by the thread
+    /// that executes a stream's work, never by a lane.
     func runHostFunction(token: UInt64)
 
     /// Takes output of the device's `printf`. Called by the thread that executes a stream's work; does not block.
@@ -57,12 +57,12 @@ public protocol BackendSession: AnyObject, Sendable {
     /// Nanoseconds in which work ran, up to now.
     var busyNanoseconds: UInt64 { get }
 
-    /// Drops queued work, stops what runs and has every wait end with `DEINITIALIZED`. Called when the client is gone, by
-    /// the thread that noticed; does not block.
+    /// Drops queued work, stops what runs and has every wait end with `DEINITIALIZED`. Called when the client is
+    /// gone, by the thread that noticed; does not block.
     func cancel()
 
-    /// Cancels, waits for the end of what runs and frees everything. Called once, by the last lane; may block for as long
-    /// as a kernel needs to notice.
+    /// Cancels, waits for the end of what runs and frees everything. Called once, by the last lane; may block for as
+    /// long as a kernel needs to notice.
     func close()
 }
 
@@ -103,13 +103,14 @@ public typealias GlobalPlacement = (_ byteCount: UInt64, _ alignment: UInt64) th
 
 /// A `CUstream`: work in order.
 public protocol BackendStream: AnyObject, Sendable {
-    /// Copies `box.byteCount` densely packed bytes to the device. `receive` fills the buffers it is given, in order, on the
-    /// caller's thread and before this returns; when it answers false the rest of the bytes is unspecified. Waits for
-    /// earlier work only where there is no room to keep the bytes. Throws `INVALID_VALUE` before it receives.
+    /// Copies `box.byteCount` densely packed bytes to the device. `receive` fills the buffers it is given, in order,
+    /// on the caller's thread and before this returns; when it answers false the rest of the bytes is unspecified.
+    /// Waits for earlier work only where there is no room to keep the bytes. Throws `INVALID_VALUE` before it
+    /// receives.
     func copyToDevice(_ box: MemoryBox, receive: (UnsafeMutableRawBufferPointer) -> Bool) throws(BackendError)
 
-    /// Waits for earlier work, then hands the bytes out, row after row, on the caller's thread, until `send` answers false.
-    /// The memory stays usable meanwhile.
+    /// Waits for earlier work, then hands the bytes out, row after row, on the caller's thread, until `send` answers
+    /// false. The memory stays usable meanwhile.
     func copyFromDevice(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool)
         throws(BackendError)
 
@@ -151,8 +152,8 @@ public protocol BackendEvent: AnyObject, Sendable {
     /// Waits for the recorded point. Throws the context's fatal error.
     func synchronize() throws(BackendError)
 
-    /// Milliseconds from this event to a later one. Throws `INVALID_HANDLE` for an event that was never recorded or has no
-    /// time, `NOT_READY` for one that was not reached.
+    /// Milliseconds from this event to a later one. Throws `INVALID_HANDLE` for an event that was never recorded or
+    /// has no time, `NOT_READY` for one that was not reached.
     func milliseconds(until end: any BackendEvent) throws(BackendError) -> Float
 }
 
@@ -179,8 +180,8 @@ public protocol BackendModule: AnyObject, Sendable {
     /// Warnings of the loader; empty if none.
     var log: String { get }
 
-    /// Prepares a kernel; may block while it is compiled. Throws `NOT_FOUND`, or `INVALID_PTX` and `NOT_SUPPORTED` with a
-    /// sentence that names the instruction.
+    /// Prepares a kernel; may block while it is compiled. Throws `NOT_FOUND`, or `INVALID_PTX` and `NOT_SUPPORTED`
+    /// with a sentence that names the instruction.
     func function(named name: UnsafeRawBufferPointer) throws(BackendError) -> any BackendFunction
 }
 

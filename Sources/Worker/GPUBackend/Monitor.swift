@@ -1,8 +1,8 @@
 import Glibc
 
+// SAFETY: both are made once, never move, and only the C functions touch them.
 /// A lock with a condition, for threads that wait for each other.
 public final class Monitor: @unchecked Sendable {
-    // SAFETY: both are made once, never move, and only the C functions touch them.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
 

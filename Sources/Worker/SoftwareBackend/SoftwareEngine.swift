@@ -3,13 +3,14 @@ import Primitives
 import SIMT
 import Synchronization
 
-/// Executes a session's work, one operation after the other, in the order of submission: a valid order of everything that
-/// CUDA's streams and events allow.
+// SAFETY: all mutable properties are read and written under `monitor`.
+/// Executes a session's work, one operation after the other, in the order of submission: a valid order of everything
+/// that CUDA's streams and events allow.
 ///
-/// There is one right to execute. The engine's thread has it while there is work; a lane that waits takes it when nobody has
-/// it, which saves a change of threads, and a lane that moves bytes directly to or from device memory holds it meanwhile.
+/// There is one right to execute. The engine's thread has it while there is work; a lane that waits takes it when
+/// nobody has it, which saves a change of threads, and a lane that moves bytes directly to or from device memory
+/// holds it meanwhile.
 final class SoftwareEngine: @unchecked Sendable {
-    // SAFETY: all mutable properties are read and written under `monitor`.
     private let monitor = Monitor()
     private var queue: [Operation] = []
     private var head = 0
@@ -51,8 +52,9 @@ final class SoftwareEngine: @unchecked Sendable {
     func submit(_ operation: Operation) throws(BackendError) -> UInt64 {
         monitor.lock()
         defer { monitor.unlock() }
-        while !isCancelled, queue.count - head >= Self.operationCountMax
-            || stagedByteCount > Self.stagedByteCountMax
+        while !isCancelled,
+            queue.count - head >= Self.operationCountMax
+                || stagedByteCount > Self.stagedByteCountMax
         {
             park(until: submitted - UInt64(queue.count - head) / 2)
         }
@@ -82,8 +84,8 @@ final class SoftwareEngine: @unchecked Sendable {
     /// Whether the operation with this sequence was executed.
     func isDone(_ sequence: UInt64) -> Bool { monitor.withLock { completed >= sequence } }
 
-    /// Takes the right to execute after all that was submitted before, and answers the sequence that the claim counts as;
-    /// nil when something runs and the caller does not wait.
+    /// Takes the right to execute after all that was submitted before, and answers the sequence that the claim counts
+    /// as; nil when something runs and the caller does not wait.
     func claim(waits: Bool) throws(BackendError) -> UInt64? {
         monitor.lock()
         defer { monitor.unlock() }

@@ -37,7 +37,8 @@ extension SoftwareFunction {
         let isGrid = (1...gridLimit.x) ~= grid.x && (1...gridLimit.y) ~= grid.y && (1...gridLimit.z) ~= grid.z
         let isBlock = (1...blockLimit.x) ~= block.x && (1...blockLimit.y) ~= block.y && (1...blockLimit.z) ~= block.z
         guard isGrid, isBlock else {
-            throw BackendError(BackendStatus.invalidValue, "the grid or the block is empty or larger than the device allows")
+            throw BackendError(
+                BackendStatus.invalidValue, "the grid or the block is empty or larger than the device allows")
         }
         let threadCount = Int(block.x) * Int(block.y) * Int(block.z)
         guard threadCount <= Int(SoftwareAttributes.threadsPerBlock) else {
@@ -51,7 +52,9 @@ extension SoftwareFunction {
         guard Int(shape.sharedByteCount) <= dynamicSharedLimit else {
             throw BackendError(
                 BackendStatus.invalidValue,
-                "\(kernel.name) may have \(dynamicSharedLimit) bytes of dynamic shared memory, not \(shape.sharedByteCount)")
+                "\(kernel.name) may have \(dynamicSharedLimit) bytes of dynamic shared memory, "
+                    + "not \(shape.sharedByteCount)"
+            )
         }
         guard parameterByteCount >= kernel.parameterByteCount else {
             throw BackendError(
@@ -59,11 +62,13 @@ extension SoftwareFunction {
                 "\(kernel.name) takes \(kernel.parameterByteCount) bytes of parameters, not \(parameterByteCount)")
         }
         guard shape.isCooperative else { return }
-        let resident = blocksPerMultiprocessor(threadCount: threadCount, dynamicSharedByteCount: Int(shape.sharedByteCount))
+        let resident = blocksPerMultiprocessor(
+            threadCount: threadCount, dynamicSharedByteCount: Int(shape.sharedByteCount))
         let limit = UInt64(resident) * UInt64(SoftwareAttributes.multiprocessorCount)
         guard UInt64(grid.x) * UInt64(grid.y) * UInt64(grid.z) <= limit else {
             throw BackendError(
-                BackendStatus.cooperativeLaunchTooLarge, "at most \(limit) blocks of \(kernel.name) fit the device at once")
+                BackendStatus.cooperativeLaunchTooLarge,
+                "at most \(limit) blocks of \(kernel.name) fit the device at once")
         }
     }
 

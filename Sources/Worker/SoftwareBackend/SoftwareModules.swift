@@ -95,7 +95,9 @@ final class SoftwareModule: BackendModule {
                 modules.append(try PTXModule(parsing: ptx.text))
             } catch {
                 var failure = BackendError(error)
-                if !ptx.name.isEmpty { failure.message = String(decoding: ptx.name, as: UTF8.self) + ": " + failure.message }
+                if !ptx.name.isEmpty {
+                    failure.message = String(decoding: ptx.name, as: UTF8.self) + ": " + failure.message
+                }
                 throw failure
             }
         }
@@ -169,7 +171,8 @@ final class SoftwareFunction: BackendFunction {
             let limit = Int(SoftwareAttributes.sharedOptInByteCount) - kernel.staticSharedBytes
             guard value >= 0, Int(value) <= limit else {
                 throw BackendError(
-                    BackendStatus.invalidValue, "\(kernel.name) may have at most \(limit) bytes of dynamic shared memory")
+                    BackendStatus.invalidValue,
+                    "\(kernel.name) may have at most \(limit) bytes of dynamic shared memory")
             }
             dynamicShared.store(Int(value), ordering: .relaxed)
         case 9:

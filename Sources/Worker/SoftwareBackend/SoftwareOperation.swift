@@ -60,9 +60,9 @@ enum Operation {
     }
 }
 
+// SAFETY: filled by the lane before it is submitted, read by the engine afterwards, freed with the last reference.
 /// Bytes on their way to the device.
 final class StagedBytes: @unchecked Sendable {
-    // SAFETY: filled by the lane before it is submitted, read by the engine afterwards, freed with the last reference.
     let buffer: UnsafeMutableRawBufferPointer
 
     init(byteCount: Int) {

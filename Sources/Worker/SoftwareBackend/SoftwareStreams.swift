@@ -63,7 +63,8 @@ final class SoftwareStream: BackendStream {
             && source.depth == destination.depth
         guard isSameShape, source.spanByteCount != nil, destination.spanByteCount != nil else { throw .badRange }
         let isQuick = (source.byteCount ?? .max) <= 64 << 10
-        try submit(.copy(context, from: source.coalescedWith(destination), to: destination.coalescedWith(source)),
+        try submit(
+            .copy(context, from: source.coalescedWith(destination), to: destination.coalescedWith(source)),
             isQuick: isQuick)
     }
 
@@ -74,7 +75,8 @@ final class SoftwareStream: BackendStream {
         guard box.address & mask == 0, box.height < 2 || box.pitch & mask == 0 else {
             throw BackendError(BackendStatus.invalidValue, "the range is not aligned to its element")
         }
-        try submit(.fill(context, box, elementByteCount: elementByteCount, value: value), isQuick: byteCount <= 64 << 10)
+        try submit(
+            .fill(context, box, elementByteCount: elementByteCount, value: value), isQuick: byteCount <= 64 << 10)
     }
 
     func launch(_ function: any BackendFunction, _ shape: LaunchShape, parameters: UnsafeRawBufferPointer)

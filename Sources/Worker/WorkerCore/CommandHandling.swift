@@ -10,8 +10,8 @@
 //         do throws(CommandError) { try handler.x(command, &reply) } catch { context.fail(error) }
 //         context.finish(reply)
 //
-// with the arguments `context.bulk(command.bulkByteCount)` for a bulk command and `context.sink` for a bulk reply after the
-// others, and `default: throw context.unknownCommand`.
+// with the arguments `context.bulk(command.bulkByteCount)` for a bulk command and `context.sink` for a bulk reply
+// after the others, and `default: throw context.unknownCommand`.
 public import WireProtocol
 
 /// Why a command failed: a `CUresult` and, where it helps the user, a sentence for the client's log.
@@ -71,8 +71,8 @@ public final class BulkSource {
     static let lost = CommandError(1, "the connection ended within a transfer")
 }
 
-/// The raw bytes after a reply. The handler promises how many there are, then sends them; before the first of them the reply
-/// itself leaves, so a handler must not fail after it began.
+/// The raw bytes after a reply. The handler promises how many there are, then sends them; before the first of them
+/// the reply itself leaves, so a handler must not fail after it began.
 public final class BulkSink {
     /// Sends the reply's frame, which announces so many bytes; false when the connection ended.
     public typealias Begin = (_ byteCount: UInt64) -> Bool

@@ -2,9 +2,9 @@ import GPUBackend
 import Transport
 import WireProtocol
 
+// SAFETY: all mutable properties are read and written under `monitor`.
 /// Has the client run host functions, one after the other, over its events connection.
 final class HostFunctionQueue: @unchecked Sendable {
-    // SAFETY: all mutable properties are read and written under `monitor`.
     private let monitor = Monitor()
     private var connection: Connection?
     private var awaited: UInt64?

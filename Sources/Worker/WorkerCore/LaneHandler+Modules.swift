@@ -71,7 +71,8 @@ extension LaneHandler {
         let function = try function(command.function)
         let stream = try stream(command.stream)
         let shape = LaunchShape(
-            grid: (command.gridX, command.gridY, command.gridZ), block: (command.blockX, command.blockY, command.blockZ),
+            grid: (command.gridX, command.gridY, command.gridZ),
+            block: (command.blockX, command.blockY, command.blockZ),
             sharedByteCount: command.sharedByteCount, isCooperative: command.flags & 1 != 0)
         try translating { () throws(BackendError) in
             try stream.launch(function, shape, parameters: command.parameters)
@@ -89,21 +90,46 @@ extension LaneHandler {
         guard byteCount > 0, byteCount <= session.limits.imageByteCount else {
             throw CommandError(BackendStatus.invalidImage, "the image is empty or larger than the worker allows")
         }
-        let image = ImageBytes(byteCount: Int(byteCount))
+        guard let image = ImageBytes(byteCount: Int(byteCount), of: session.imageBudget) else {
+            throw CommandError(BackendStatus.outOfMemory, "too many images load at once")
+        }
         try bulk.read(into: image.buffer)
         return image
     }
 }
 
+/// Bytes that all lanes of a session may keep for images together.
+final class ImageBudget: Sendable {
+    private let rest: Atomic<Int>
+
+    init(byteCount: UInt64) {
+        rest = Atomic(Int(clamping: byteCount))
+    }
+
+    /// Takes bytes; false if there are too few.
+    func take(_ byteCount: Int) -> Bool {
+        let left = rest.subtract(byteCount, ordering: .relaxed).newValue
+        if left < 0 { giveBack(byteCount) }
+        return left >= 0
+    }
+
+    func giveBack(_ byteCount: Int) { rest.add(byteCount, ordering: .relaxed) }
+}
+
 /// An image while it is loaded.
 private final class ImageBytes {
     let buffer: UnsafeMutableRawBufferPointer
+    private let budget: ImageBudget
 
-    init(byteCount: Int) {
+    /// Nil when the budget is used up.
+    init?(byteCount: Int, of budget: ImageBudget) {
+        guard budget.take(byteCount) else { return nil }
+        self.budget = budget
         buffer = .allocate(byteCount: byteCount, alignment: 16)
     }
 
     deinit {
+        budget.giveBack(buffer.count)
         buffer.deallocate()
     }
 }
@@ -128,7 +154,9 @@ extension WorkerSession {
     /// Frees a module's globals after the work that may use them.
     func unload(_ module: WorkerModule) { release(module.places, of: module.context) }
 
-    private func place(_ byteCount: UInt64, _ alignment: UInt64, for context: WorkerContext) throws(BackendError) -> UInt64 {
+    private func place(_ byteCount: UInt64, _ alignment: UInt64, for context: WorkerContext) throws(BackendError)
+        -> UInt64
+    {
         let ordinal = context.device.ordinal
         let isCharged = worker.withLedger { $0.allocateBeyondGrant(for: serial, byteCount) }
         guard isCharged else {
@@ -140,7 +168,8 @@ extension WorkerSession {
             throw BackendError(BackendStatus.outOfMemory, "the modules' variables do not fit the address space")
         }
         do throws(BackendError) {
-            try context.device.backend.commit(address: address, byteCount: byteCount, kind: .device, for: context.backend)
+            try context.device.backend.commit(
+                address: address, byteCount: byteCount, kind: .device, for: context.backend)
         } catch {
             worker.withLedger { $0.freeBeyondGrant(for: serial, byteCount) }
             withTables { $0.moduleArenas[ordinal]?.remove(address) }

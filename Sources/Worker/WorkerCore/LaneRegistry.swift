@@ -15,9 +15,9 @@ final class LaneProgress: Sendable {
     }
 }
 
+// SAFETY: all mutable properties are read and written under `monitor`; the counter is atomic.
 /// The connections of a session.
 final class LaneRegistry: @unchecked Sendable {
-    // SAFETY: all mutable properties are read and written under `monitor`; the counter is atomic.
     private let monitor = Monitor()
     private var lanes: [UInt32: LaneProgress] = [:]
     private var isCancelled = false

@@ -1,6 +1,7 @@
 /// Who holds how much of a vGPU's memory. A pure value: the worker guards it with a lock.
 ///
-/// A session holds a *grant*, which it may use without asking; the grants of all sessions together never exceed the limit.
+/// A session holds a *grant*, which it may use without asking; the grants of all sessions together never exceed the
+/// limit.
 public struct VRAMLedger<SessionKey: Hashable> {
     /// One session's part, in bytes.
     public struct Account: Sendable, Equatable {

@@ -5,9 +5,9 @@ import Synchronization
 public import Transport
 import WireProtocol
 
+// SAFETY: `registry` and `ledger` are only reached under their locks; the rest is constant or atomic.
 /// Serves one vGPU to client processes, each connection on a thread of its own.
 public final class Worker: @unchecked Sendable {
-    // SAFETY: `registry` and `ledger` are only reached under their locks; the rest is constant or atomic.
     struct Registry {
         var sessions: [SessionID: WorkerSession] = [:]
         var listeners: [Listener] = []

@@ -31,7 +31,7 @@ public struct WorkerLimits: Sendable {
     public var allocationCount = 1 << 20
     /// Bytes of host memory that a session may have mapped for the device.
     public var hostMemoryByteCount: UInt64 = 16 << 30
-    /// The largest image of a module, in bytes.
+    /// Bytes of the images that load at once in a session.
     public var imageByteCount: UInt64 = 1 << 30
     /// Device `printf` output that waits for a reply, in bytes; what comes later is dropped, as on a device.
     public var printfByteCount = 1 << 20

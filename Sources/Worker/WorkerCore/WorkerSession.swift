@@ -4,9 +4,9 @@ import Synchronization
 import Transport
 import WireProtocol
 
+// SAFETY: `state` is only reached under `lock`; everything else is constant or synchronizes itself.
 /// One client process at the worker: what its lanes share. It ends, with everything in it, when its last lane closes.
 final class WorkerSession: @unchecked Sendable {
-    // SAFETY: `state` is only reached under `lock`; everything else is constant or synchronizes itself.
     struct State {
         var devices: [UInt32: SessionDevice] = [:]
         var contexts: SlotTable<WorkerContext>
@@ -40,6 +40,7 @@ final class WorkerSession: @unchecked Sendable {
     let lanes = LaneRegistry()
     let hostFunctions = HostFunctionQueue()
     let printf: PrintfBuffer
+    let imageBudget: ImageBudget
 
     private let lock = Lock()
     private var state: State
@@ -51,6 +52,7 @@ final class WorkerSession: @unchecked Sendable {
         processID = hello.processID
         processName = hello.processName
         printf = PrintfBuffer(limit: worker.configuration.limits.printfByteCount)
+        imageBudget = ImageBudget(byteCount: worker.configuration.limits.imageByteCount)
         state = State(worker.configuration.limits)
     }
 
@@ -91,7 +93,8 @@ final class WorkerSession: @unchecked Sendable {
 
     /// The device with this ordinal, from its first context on.
     func device(_ ordinal: UInt32) throws(CommandError) -> SessionDevice {
-        // The ordinal is the client's, which may use several workers; here it names the arena. This worker has one device.
+        // The ordinal is the client's, which may use several workers; here it names the arena. This worker has one
+        // device.
         guard ordinal < 64 else { throw .invalidDevice }
         lock.acquire()
         defer { lock.release() }
@@ -126,6 +129,8 @@ final class WorkerSession: @unchecked Sendable {
             return state
         }
         for device in old.devices.values { device.backend.close() }
+        // A context keeps its default stream and that the context: without this, both and the session's memory would stay.
+        old.contexts.forEach { _, context in context.backend.destroy() }
         worker.withLedger { $0.close(serial) }
     }
 }

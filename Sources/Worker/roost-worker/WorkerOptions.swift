@@ -132,11 +132,13 @@ struct WorkerOptions {
             if name == "localhost" || name == "::1" || name.hasPrefix("127.") { continue }
             guard hasToken else {
                 throw Failure(
-                    message: "\(endpoint) needs a token, since other machines reach it; give --token-file or ROOST_TOKEN")
+                    message:
+                        "\(endpoint) needs a token, since other machines reach it; give --token-file or ROOST_TOKEN")
             }
             guard isInsecure else {
                 throw Failure(
-                    message: "\(endpoint) is reachable from other machines and traffic is not encrypted; give --insecure "
+                    message:
+                        "\(endpoint) is reachable from other machines and traffic is not encrypted; give --insecure "
                         + "if the network is private")
             }
         }

@@ -54,9 +54,9 @@ func makeLogger(_ options: WorkerOptions) -> Logger {
 
 func makeBackend(_ options: WorkerOptions) -> SoftwareBackend {
     #if !ROOST_BASELINE_CPU
-        guard posix_cpu_has_avx2(), posix_cpu_has_fma() else {
-            fail("the software GPU needs a CPU with AVX2 and FMA; build with ROOST_BASELINE_CPU=1 for older ones")
-        }
+    guard posix_cpu_has_avx2(), posix_cpu_has_fma() else {
+        fail("the software GPU needs a CPU with AVX2 and FMA; build with ROOST_BASELINE_CPU=1 for older ones")
+    }
     #endif
     var software = SoftwareOptions()
     if let name = options.name { software.name = name }
