@@ -57,7 +57,8 @@ struct CallTests {
     @Test("Endless recursion is a fault")
     func stackOverflow() throws {
         let machine = try Machine()
-        let text = kernelText(0, "call.uni f, ();", declarations: ".func f() { .local .b8 x[64]; call.uni f, (); ret; }")
+        let function = ".func f() { .local .b8 x[64]; call.uni f, (); ret; }"
+        let text = kernelText(0, "call.uni f, ();", declarations: function)
         #expect(try machine.run(machine.program(text), "k").fault == .illegalAddress)
     }
 

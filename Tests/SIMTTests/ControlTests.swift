@@ -169,7 +169,8 @@ struct ControlTests {
             mov.u32 %r0, %tid.x; mov.u32 %r1, %tid.y; mov.u32 %r2, %tid.z; mov.u32 %r3, %ntid.x; mov.u32 %r4, %ntid.y;
             mad.lo.u32 %r5, %r2, %r4, %r1; mad.lo.u32 %r5, %r5, %r3, %r0;
             mov.u32 %r6, %ctaid.x; mov.u32 %r7, %ctaid.y; mov.u32 %r8, %nctaid.x; mad.lo.u32 %r9, %r7, %r8, %r6;
-            mov.u32 %r10, %ntid.z; mul.lo.u32 %r10, %r10, %r3; mul.lo.u32 %r10, %r10, %r4; mad.lo.u32 %r9, %r9, %r10, %r5;
+            mov.u32 %r10, %ntid.z; mul.lo.u32 %r10, %r10, %r3; mul.lo.u32 %r10, %r10, %r4;
+            mad.lo.u32 %r9, %r9, %r10, %r5;
             mul.wide.u32 %d0, %r9, 16; add.s64 %d1, %p0, %d0;
             mov.u32 %r11, %laneid; mov.u32 %r12, %warpid; mov.u32 %r13, %lanemask_lt; mov.u32 %r14, %nwarpid;
             st.global.v4.u32 [%d1], {%r11, %r12, %r13, %r14};

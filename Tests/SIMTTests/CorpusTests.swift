@@ -122,10 +122,11 @@ struct CorpusTests {
     @Test("The cooperative kernel's blocks wait for each other", arguments: [1, 2])
     func gridSync(threads: Int) throws {
         let machine = try Machine(threadCount: threads)
+        machine.isCooperative = true
         let program = try load("cooperative.sm_80", on: machine)
         let values = try machine.upload([Int32](repeating: 0, count: 7 * 64))
         let compiled = try machine.run(
-            program, "gridSync", grid: Extent(7), block: Extent(64), isCooperative: true, .u64(values), .s32(3))
+            program, "gridSync", grid: Extent(7), block: Extent(64), .u64(values), .s32(3))
         #expect(compiled.fault == .none, "\(compiled.message)")
         // By hand: in each round a block publishes the round and then reads what its neighbour published.
         let text = kernelText(1, """
@@ -142,7 +143,7 @@ struct CorpusTests {
             """)
         let flags = try machine.upload([UInt32](repeating: 0, count: 40))
         let hand = try machine.run(
-            machine.program(text), "k", grid: Extent(40), block: Extent(64), isCooperative: true, .u64(flags))
+            machine.program(text), "k", grid: Extent(40), block: Extent(64), .u64(flags))
         #expect(hand.fault == .none, "\(hand.message)")
         #expect(try machine.download(flags, UInt32.self, count: 40) == [UInt32](repeating: 5, count: 40))
     }

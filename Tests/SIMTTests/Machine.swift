@@ -54,7 +54,7 @@ final class Machine {
     /// Runs a kernel of a program.
     func run(
         _ program: LoadedProgram, _ name: String, grid: Extent = Extent(1), block: Extent = Extent(32),
-        shared: Int = 0, isCooperative: Bool = false, _ arguments: Argument...
+        shared: Int = 0, _ arguments: Argument...
     ) throws -> LaunchResult {
         let kernel = try program.kernel(named: name)
         let launch = Launch(
@@ -66,6 +66,9 @@ final class Machine {
         printed = sink.withLock { $0 }
         return result
     }
+
+    /// Whether launches are cooperative.
+    var isCooperative = false
 
     /// What the last launch printed.
     private(set) var printed: [UInt8] = []
@@ -101,7 +104,7 @@ enum Argument {
     }
 }
 
-/// Wraps statements in a kernel with 64-bit parameters p0, p1, …, whose values are in %p0, %p1, … as global addresses.
+/// Wraps statements in a kernel with 64-bit parameters p0, p1, …, whose values are in %p0, %p1, …
 func kernelText(_ parameters: Int, _ body: String, declarations: String = "") -> String {
     let list = (0..<parameters).map { ".param .u64 p\($0)" }.joined(separator: ", ")
     let loads = (0..<parameters).map { "ld.param.u64 %p\($0), [p\($0)];" }.joined(separator: "\n")

@@ -50,7 +50,9 @@ struct OperationTable {
         return prefix + text
     }
 
-    private var canAlias: Bool { !isBlock && types.count > 1 && Self.registerType(types[0]) == Self.registerType(types[1]) }
+    private var canAlias: Bool {
+        !isBlock && types.count > 1 && Self.registerType(types[0]) == Self.registerType(types[1])
+    }
 
     private var text: String {
         let type = types[0]
@@ -158,8 +160,9 @@ enum Samples {
     }
 
     private static let edgesFloat: [Float] = [
-        0, -0.0, 1, -1, 0.5, 1.5, 2.5, -2.5, 3, 0x1p-133, -0x1p-140, 0x1p-149, .infinity, -.infinity, .nan, 3.4e38, -3.4e38,
-        65504, 65520, 1e-8, 6e-8, 2147483648, -2147483648, 4294967296, 16777218, 0.1, -0.1, 1e10, -1e10, 255.5, 128, 7,
+        0, -0.0, 1, -1, 0.5, 1.5, 2.5, -2.5, 3, 0x1p-133, -0x1p-140, 0x1p-149, .infinity, -.infinity, .nan,
+        3.4e38, -3.4e38, 65504, 65520, 1e-8, 6e-8,
+        2147483648, -2147483648, 4294967296, 16777218, 0.1, -0.1, 1e10, -1e10, 255.5, 128, 7,
     ]
 
     static func floats(_ seed: UInt64, count: Int = 160) -> [UInt64] {

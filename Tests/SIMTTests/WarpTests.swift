@@ -127,7 +127,8 @@ struct AtomicTests {
             ("min.u32", 3, ~0, { Swift.min($0, $1) }), ("max.u32", 3, ~0, { Swift.max($0, $1) }),
             ("min.s32", 3, ~0, { $1 < 1 << 31 ? Swift.min($0, $1) : $1 }), ("max.s32", 3, ~0, { x, _ in x }),
             ("inc.u32", 3, 4, { $0 >= $1 ? 0 : $0 + 1 }), ("inc.u32", 4, 4, { $0 >= $1 ? 0 : $0 + 1 }),
-            ("dec.u32", 0, 4, { $0 == 0 || $0 > $1 ? $1 : $0 - 1 }), ("dec.u32", 3, 4, { $0 == 0 || $0 > $1 ? $1 : $0 - 1 }),
+            ("dec.u32", 0, 4, { $0 == 0 || $0 > $1 ? $1 : $0 - 1 }),
+            ("dec.u32", 3, 4, { $0 == 0 || $0 > $1 ? $1 : $0 - 1 }),
             ("add.f32", Float(1.5).bitPattern, Float(2).bitPattern, { x, y in
                 (Float(bitPattern: x) + Float(bitPattern: y)).bitPattern
             }),

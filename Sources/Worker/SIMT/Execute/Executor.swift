@@ -4,8 +4,8 @@ import Synchronization
 /// Runs kernels on host threads that persist, parked, between launches.
 ///
 /// Several launches may run at once; each is run by its caller and by the threads that are free.
+// SAFETY: `jobs` and `isClosing` are guarded by `mutex`; the pthread objects are made for sharing.
 public final class Executor: @unchecked Sendable {
-    // SAFETY: `jobs` and `isClosing` are guarded by `mutex`; the pthread objects are made for sharing.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let wake = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private let finished = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)

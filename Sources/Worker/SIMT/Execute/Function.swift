@@ -1,8 +1,8 @@
 internal import PTX
 
 /// A decoded function of one kernel: its code, and what a frame of it needs. Immutable once made.
+// SAFETY: `code` is written by the initializer only and read-only afterwards; all other state is `let`.
 final class Function: @unchecked Sendable {
-    // SAFETY: `code` is written by the initializer only and read-only afterwards; all other state is `let`.
 
     /// A value that every frame of the function holds in all lanes.
     struct Constant {

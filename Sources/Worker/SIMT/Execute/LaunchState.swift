@@ -3,9 +3,9 @@ internal import PTX
 import Synchronization
 
 /// What all host threads of one launch share.
+// SAFETY: `parameters` and `workspace` are owned buffers whose contents kernels share by design; the rest is
+// immutable, atomic or behind a lock. `output` and `isCancelled` are called under `outputLock` or read-only.
 final class LaunchState: @unchecked Sendable {
-    // SAFETY: `parameters` and `workspace` are owned buffers whose contents kernels share by design; the rest is
-    // immutable, atomic or behind a lock. `output` and `isCancelled` are called under `outputLock` or read-only.
     let launch: Launch
     let entry: Function
     let memory: DeviceMemory

@@ -194,7 +194,9 @@ private func convert(_ w: WarpPointer, _ i: InstructionPointer) -> InstructionPo
     let wideResult = lanes(w, i.instruction.pointee.d, as: UInt64.self)
     _ = forEachLane(w.warp.pointee.mask) { lane in
         let bits = isWideSource ? wide[lane] : UInt64(narrow[lane])
-        let value = from.isFloat ? ConvertHandlers.fromFloat(bits, from, to, flags) : ConvertHandlers.fromInteger(bits, from, to, flags)
+        let value =
+            from.isFloat
+            ? ConvertHandlers.fromFloat(bits, from, to, flags) : ConvertHandlers.fromInteger(bits, from, to, flags)
         if isWideResult { wideResult[lane] = value } else { narrowResult[lane] = UInt32(truncatingIfNeeded: value) }
         return true
     }

@@ -65,12 +65,11 @@ enum FloatForms {
                 }
             }
         case "neg": .unaryF32 { w, i in map1(w, i) { (a: Float) in -flushed(a) } }
-        case "abs": .unaryF32 { w, i in map1(w, i) { (a: Float) in Float(bitPattern: flushed(a).bitPattern & ~(1 << 31)) } }
+        case "abs":
+            .unaryF32 { w, i in map1(w, i) { (a: Float) in Float(bitPattern: flushed(a).bitPattern & ~(1 << 31)) } }
         case "min" where operation.has("NaN"), "max" where operation.has("NaN"): plainForm(operation)
         case "min": .binaryF32 { w, i in map2(w, i) { (a: Float, b: Float) in least(flushed(a), flushed(b)) } }
         case "max": .binaryF32 { w, i in map2(w, i) { (a: Float, b: Float) in greatest(flushed(a), flushed(b)) } }
-        case "div" where !operation.has("rn"):
-            .binaryF32 { w, i in map2(w, i) { (a: Float, b: Float) in flushed(flushed(a) / flushed(b)) } }
         case "div":
             .binaryF32 { w, i in map2(w, i) { (a: Float, b: Float) in flushed(flushed(a) / flushed(b)) } }
         case "rcp": .unaryF32 { w, i in map1(w, i) { (a: Float) in flushed(1 / flushed(a)) } }

@@ -17,8 +17,8 @@ enum HalfForms {
         guard form != nil, operation.has("sat") || operation.has("relu") else { return form }
         if operation.has("relu") { return nil }
         switch type {
-        case .f16: form?.finish = { w, i in map1(w, i) { (a: UInt32) in HalfFormat.pack(saturated(HalfFormat.unpack(a))) } }
-        case .f16x2: form?.finish = { w, i in map1(w, i) { (a: UInt32) in both(a, HalfFormat.self) { saturated($0) } } }
+        case .f16: form?.finish = { w, i in op1(w, i, HalfFormat.self) { saturated($0) } }
+        case .f16x2: form?.finish = { w, i in pair1(w, i, HalfFormat.self) { saturated($0) } }
         default: return nil
         }
         return form
@@ -80,32 +80,32 @@ enum HalfForms {
 
     private static func pairHalf(_ operation: Operation) -> Form? {
         switch operation.opcode {
-        case "add": return .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, HalfFormat.self) { $0 + $1 } } }
-        case "sub": return .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, HalfFormat.self) { $0 - $1 } } }
-        case "mul": return .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, HalfFormat.self) { $0 * $1 } } }
-        case "min": return .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, HalfFormat.self) { least($0, $1) } } }
-        case "max": return .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, HalfFormat.self) { greatest($0, $1) } } }
-        case "fma": return .ternary32 { w, i in map3(w, i) { (a: UInt32, b: UInt32, c: UInt32) in fusedPair(a, b, c, HalfFormat.self) } }
+        case "add": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { $0 + $1 } }
+        case "sub": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { $0 - $1 } }
+        case "mul": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { $0 * $1 } }
+        case "min": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { least($0, $1) } }
+        case "max": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { greatest($0, $1) } }
+        case "fma": return .ternary32 { w, i in pair3(w, i, HalfFormat.self) }
         case "neg": return .unary32 { w, i in map1(w, i) { (a: UInt32) in a ^ 0x8000_8000 } }
         case "abs": return .unary32 { w, i in map1(w, i) { (a: UInt32) in a & 0x7fff_7fff } }
-        case "ex2": return .unary32 { w, i in map1(w, i) { (a: UInt32) in both(a, HalfFormat.self) { exp2f($0) } } }
-        case "tanh": return .unary32 { w, i in map1(w, i) { (a: UInt32) in both(a, HalfFormat.self) { tanhf($0) } } }
+        case "ex2": return .unary32 { w, i in pair1(w, i, HalfFormat.self) { exp2f($0) } }
+        case "tanh": return .unary32 { w, i in pair1(w, i, HalfFormat.self) { tanhf($0) } }
         default: return nil
         }
     }
 
     private static func pairBrain(_ operation: Operation) -> Form? {
         switch operation.opcode {
-        case "add": .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, BrainFormat.self) { $0 + $1 } } }
-        case "sub": .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, BrainFormat.self) { $0 - $1 } } }
-        case "mul": .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, BrainFormat.self) { $0 * $1 } } }
-        case "min": .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, BrainFormat.self) { least($0, $1) } } }
-        case "max": .binary32 { w, i in map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, BrainFormat.self) { greatest($0, $1) } } }
-        case "fma": .ternary32 { w, i in map3(w, i) { (a: UInt32, b: UInt32, c: UInt32) in fusedPair(a, b, c, BrainFormat.self) } }
+        case "add": .binary32 { w, i in pair2(w, i, BrainFormat.self) { $0 + $1 } }
+        case "sub": .binary32 { w, i in pair2(w, i, BrainFormat.self) { $0 - $1 } }
+        case "mul": .binary32 { w, i in pair2(w, i, BrainFormat.self) { $0 * $1 } }
+        case "min": .binary32 { w, i in pair2(w, i, BrainFormat.self) { least($0, $1) } }
+        case "max": .binary32 { w, i in pair2(w, i, BrainFormat.self) { greatest($0, $1) } }
+        case "fma": .ternary32 { w, i in pair3(w, i, BrainFormat.self) }
         case "neg": .unary32 { w, i in map1(w, i) { (a: UInt32) in a ^ 0x8000_8000 } }
         case "abs": .unary32 { w, i in map1(w, i) { (a: UInt32) in a & 0x7fff_7fff } }
-        case "ex2": .unary32 { w, i in map1(w, i) { (a: UInt32) in both(a, BrainFormat.self) { exp2f($0) } } }
-        case "tanh": .unary32 { w, i in map1(w, i) { (a: UInt32) in both(a, BrainFormat.self) { tanhf($0) } } }
+        case "ex2": .unary32 { w, i in pair1(w, i, BrainFormat.self) { exp2f($0) } }
+        case "tanh": .unary32 { w, i in pair1(w, i, BrainFormat.self) { tanhf($0) } }
         default: nil
         }
     }
@@ -176,4 +176,25 @@ private func op2<F: SmallFloat>(
 @inline(__always)
 private func fusedPair<F: SmallFloat>(_ a: UInt32, _ b: UInt32, _ c: UInt32, _ format: F.Type) -> UInt32 {
     fused(a & 0xffff, b & 0xffff, c & 0xffff, format) | fused(a &>> 16, b &>> 16, c &>> 16, format) &<< 16
+}
+
+@inline(__always)
+private func pair1<F: SmallFloat>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ format: F.Type, _ body: (Float) -> Float
+) -> InstructionPointer? {
+    map1(w, i) { (a: UInt32) in both(a, format, body) }
+}
+
+@inline(__always)
+private func pair2<F: SmallFloat>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ format: F.Type, _ body: (Float, Float) -> Float
+) -> InstructionPointer? {
+    map2(w, i) { (a: UInt32, b: UInt32) in both(a, b, format, body) }
+}
+
+@inline(__always)
+private func pair3<F: SmallFloat>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ format: F.Type
+) -> InstructionPointer? {
+    map3(w, i) { (a: UInt32, b: UInt32, c: UInt32) in fusedPair(a, b, c, format) }
 }

@@ -117,15 +117,20 @@ struct KernelBuilder {
             order.append(next)
             for case .instruction(let instruction) in body.statements {
                 if instruction.opcode == "call" { noteCall(instruction, module: reference.module) }
-                for operand in instruction.operands {
-                    visit(operand) { name in
-                        if case .function(let callee) = program.symbol(name, in: reference.module) {
-                            pending.append(callee)
-                        }
-                    }
-                }
+                pending += functions(named: instruction.operands, in: reference.module)
             }
         }
+    }
+
+    /// Functions that operands name, to call them or for their addresses.
+    private func functions(named operands: [PTXOperand], in module: Int) -> [Int] {
+        var found: [Int] = []
+        for operand in operands {
+            visit(operand) { name in
+                if case .function(let index) = program.symbol(name, in: module) { found.append(index) }
+            }
+        }
+        return found
     }
 
     private mutating func noteCall(_ instruction: PTXInstruction, module: Int) {
