@@ -10,7 +10,9 @@ import Testing
         }
     }
 
-    private func elf(programOffset: UInt64, programCount: UInt16, sectionOffset: UInt64, sectionCount: UInt16) -> [UInt8] {
+    private func elf(programOffset: UInt64, programCount: UInt16, sectionOffset: UInt64, sectionCount: UInt16)
+        -> [UInt8]
+    {
         var bytes = [UInt8](repeating: 0, count: 64)
         bytes.replaceSubrange(0..<6, with: [0x7F, 0x45, 0x4C, 0x46, 2, 1])
         func put(_ value: UInt64, at offset: Int, _ count: Int) {
@@ -64,7 +66,9 @@ import Testing
         }
     }
 
-    @Test("other bytes are no image", arguments: [[0, 0, 0, 0, 0, 0, 0, 0], [0xFF, 0xFE, 1, 2, 3, 4, 5, 6]] as [[UInt8]])
+    @Test(
+        "other bytes are no image",
+        arguments: [[0, 0, 0, 0, 0, 0, 0, 0], [0xFF, 0xFE, 1, 2, 3, 4, 5, 6]] as [[UInt8]])
     func garbage(bytes: [UInt8]) { #expect(byteCount(bytes) == nil) }
 
     @Test("a bundle's length is found again")

@@ -10,11 +10,13 @@ import Testing
         }.joined()
     }
 
-    @Test("MD2 gives the digests of RFC 1319", arguments: [
-        ("", "8350e5a3e24c153df2275c9f80692773"), ("abc", "da853b0d3f88d99b30283a69e6ded6bb"),
-        ("message digest", "ab4f496bfb2a530b219ff33031fe06b0"),
-        ("abcdefghijklmnopqrstuvwxyz", "4e8ddff3650292ab5a4108c3aa47940b"),
-    ])
+    @Test(
+        "MD2 gives the digests of RFC 1319",
+        arguments: [
+            ("", "8350e5a3e24c153df2275c9f80692773"), ("abc", "da853b0d3f88d99b30283a69e6ded6bb"),
+            ("message digest", "ab4f496bfb2a530b219ff33031fe06b0"),
+            ("abcdefghijklmnopqrstuvwxyz", "4e8ddff3650292ab5a4108c3aa47940b"),
+        ])
     func digests(text: String, expected: String) {
         #expect(hexadecimal(MD2.digest([UInt8](text.utf8))) == expected)
     }

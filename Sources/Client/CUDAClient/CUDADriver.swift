@@ -1,6 +1,6 @@
 public import CCUDA
-internal import ClientRuntime
 internal import CPosix
+internal import ClientRuntime
 internal import Primitives
 internal import WireProtocol
 

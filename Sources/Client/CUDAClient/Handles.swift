@@ -46,7 +46,8 @@ extension CUDADriver {
         return handleRegion.pointee.id(slot)
     }
 
-    /// An event's id. The next generated call goes to the event's context only when the thread has no other place for it.
+    /// An event's id. The next generated call goes to the event's context only when the thread has no other place for
+    /// it.
     static func eventID(_ event: CUevent?) -> UInt64? {
         guard let handleRegion, let thread = ThreadState.mine else { return nil }
         let slot = handleRegion.pointee.slot(of: UInt(bitPattern: event), kind: .event)

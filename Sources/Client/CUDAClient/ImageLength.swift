@@ -1,5 +1,5 @@
-internal import ClientRuntime
 internal import CPosix
+internal import ClientRuntime
 
 /// Finds out how long a module image is: the loading functions get no length.
 enum ImageLength {

@@ -1,6 +1,6 @@
 internal import CCUDA
-internal import ClientRuntime
 internal import CPosix
+internal import ClientRuntime
 internal import Primitives
 
 /// A kernel of a library: not yet of a context. In memory outside Swift's ownership, because launches take it.

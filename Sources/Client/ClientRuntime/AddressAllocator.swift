@@ -1,8 +1,8 @@
 /// Picks addresses inside one half of a device's arena.
 ///
-/// Free ranges are kept in lists by size (eight classes for each power of two), so that picking takes constant time and
-/// small allocations settle next to each other. A freed range rests first: work that still runs may use it. It becomes free
-/// when the owner says that the context is idle, and then melts into free neighbours.
+/// Free ranges are kept in lists by size (eight classes for each power of two), so that picking takes constant time
+/// and small allocations settle next to each other. A freed range rests first: work that still runs may use it. It
+/// becomes free when the owner says that the context is idle, and then melts into free neighbours.
 public struct AddressAllocator: ~Copyable {
     private static let classCount: Int = 40 * 8
 
@@ -158,7 +158,8 @@ public struct AddressAllocator: ~Copyable {
         return index
     }
 
-    /// The class whose blocks have at least this size, when `roundUp`; else the class that a block of this size belongs to.
+    /// The class whose blocks have at least this size, when `roundUp`; else the class that a block of this size
+    /// belongs to.
     private func sizeClass(_ byteCount: UInt64, roundUp: Bool) -> Int {
         let units = byteCount / alignment
         guard units >= 8 else { return Int(units) }

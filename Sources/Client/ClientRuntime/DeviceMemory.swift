@@ -43,14 +43,17 @@ public final class DeviceMemory {
 
     private static func isHostSide(_ kind: MemoryKind) -> Bool { kind != .device }
 
-    /// Takes memory. For `host`, nothing is sent: ``announce(_:context:lane:)`` does that when the device has to see it.
+    /// Takes memory. For `host`, nothing is sent: ``announce(_:context:lane:)`` does that when the device has to see
+    /// it.
     public func allocate(
         _ byteCount: UInt64, kind: MemoryKind, context: UnsafeMutablePointer<ContextState>, lane: Lane
     ) -> (status: Int32, address: UInt64) {
         lock.acquire()
         defer { lock.release() }
         let counts = kind == .device || kind == .managed
-        guard let rounded = (kind == .device ? deviceSide.roundedByteCount(byteCount) : hostSide.roundedByteCount(byteCount))
+        guard
+            let rounded =
+                (kind == .device ? deviceSide.roundedByteCount(byteCount) : hostSide.roundedByteCount(byteCount))
         else { return (ClientStatus.outOfMemory, 0) }
         if counts {
             let status = ensureLease(rounded, context: context, lane: lane)

@@ -3,8 +3,8 @@ internal import Primitives
 
 /// The thread that sends frames which nobody else sends: a program that launches and then sleeps expects progress.
 ///
-/// It looks at all lanes every 50 µs while one of them was active in the last 5 ms, and sleeps otherwise; the first command
-/// that stays in a buffer wakes it.
+/// It looks at all lanes every 50 µs while one of them was active in the last 5 ms, and sleeps otherwise; the first
+/// command that stays in a buffer wakes it.
 enum Flusher {
     // SAFETY: the word is only touched by atomic operations and futex calls; it is made while the session starts.
     nonisolated(unsafe) private static var asleep: UnsafeMutablePointer<UInt32>?

@@ -31,8 +31,9 @@ public struct HandleEntry {
 
 /// Handles of one slot size: the address of a slot is the handle that the user's program sees.
 ///
-/// The slots are readable zeros, because some programs look into handles as if they were the driver's structures. A slot costs no
-/// physical memory until somebody reads it. Validation is arithmetic and one load; only making and freeing take the lock.
+/// The slots are readable zeros, because some programs look into handles as if they were the driver's structures. A
+/// slot costs no physical memory until somebody reads it. Validation is arithmetic and one load; only making and
+/// freeing take the lock.
 public struct HandleRegion: ~Copyable {
     private var lockWord: UnsafeMutablePointer<UInt32>
     private let start: UInt
@@ -62,7 +63,8 @@ public struct HandleRegion: ~Copyable {
         lockWord.initialize(to: 0)
     }
 
-    /// Takes a slot; the slot's number, or 0 when all are taken. The caller fills the entry and then ``publish(_:as:)``es it.
+    /// Takes a slot; the slot's number, or 0 when all are taken. The caller fills the entry and then
+    /// ``publish(_:as:)``es it.
     public mutating func make() -> UInt32 {
         posix_lock_acquire(lockWord)
         defer { posix_lock_release(lockWord) }

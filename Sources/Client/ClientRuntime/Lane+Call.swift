@@ -21,7 +21,8 @@ extension Lane {
         if bulk != nil { flags |= CommandHeader.bulkFlag }
         let isEncoded = append(command, flags: flags)
         if isEncoded { flush(bulk: bulk ?? UnsafeRawBufferPointer(start: nil, count: 0)) }
-        // Nobody else reads this connection, so the answer needs no lock; others may need the lane while this thread waits.
+        // Nobody else reads this connection, so the answer needs no lock; others may need the lane while this thread
+        // waits.
         posix_lock_release(&state.pointee.lockWord)
         guard isEncoded else { return CallResult(status: ClientStatus.invalidValue, hasOutputs: false) }
         let worker = Worker(state: state.pointee.worker)
@@ -31,11 +32,14 @@ extension Lane {
             let header = try receiveReply(sequence)
             posix_atomic_store_release_64(&state.pointee.answeredSequence, sequence)
             let outputs = try deliver(header)
-            try receiveBulk(header.bulkByteCount, into: destination ?? UnsafeMutableRawBufferPointer(start: nil, count: 0))
+            try receiveBulk(
+                header.bulkByteCount, into: destination ?? UnsafeMutableRawBufferPointer(start: nil, count: 0))
             var status = header.status
             if status == ClientStatus.success {
                 var reader = WireReader(outputs)
-                do throws(WireError) { reply = try Command.Reply(from: &reader) } catch { throw TransportError.violation(error) }
+                do throws(WireError) { reply = try Command.Reply(from: &reader) } catch {
+                    throw TransportError.violation(error)
+                }
                 status = header.deferredStatus
             }
             return CallResult(status: status, hasOutputs: header.status == ClientStatus.success)
@@ -80,7 +84,8 @@ extension Lane {
         var body = WireReader(UnsafeRawBufferPointer(start: state.pointee.reply, count: byteCount))
         let header: ReplyHeader
         do throws(WireError) { header = try ReplyHeader(from: &body) } catch { throw .violation(error) }
-        let parts = UInt64(header.printfByteCount) &+ UInt64(header.messageByteCount)
+        let parts =
+            UInt64(header.printfByteCount) &+ UInt64(header.messageByteCount)
             &+ UInt64(header.outputByteCount)
         guard parts <= UInt64(body.remainingByteCount) else { throw .violation(.truncated) }
         return header

@@ -33,9 +33,9 @@ public struct LaneState {
 ///
 /// Only the thread that owns it sends and waits; another thread, and the flusher, may lock it to send what it buffers.
 ///
-/// When is a frame sent? At once when the lane's last write is more than 20 µs ago: the worker is then probably idle. Else the
-/// command waits for company until the frame has 128 commands or 32 KiB, the thread waits for an answer, another lane takes
-/// the turn, or the flusher thread comes by, which looks every 50 µs while lanes are busy.
+/// When is a frame sent? At once when the lane's last write is more than 20 µs ago: the worker is then probably idle.
+/// Else the command waits for company until the frame has 128 commands or 32 KiB, the thread waits for an answer,
+/// another lane takes the turn, or the flusher thread comes by, which looks every 50 µs while lanes are busy.
 public struct Lane {
     @usableFromInline let state: UnsafeMutablePointer<LaneState>
 
@@ -208,7 +208,8 @@ public struct Lane {
         state.pointee.lastFlushTime = posix_monotonic_nanoseconds()
     }
 
-    /// Sends the frame if it waits since the time `before`, unless the lane is busy. Whether the lane was active lately.
+    /// Sends the frame if it waits since the time `before`, unless the lane is busy. Whether the lane was active
+    /// lately.
     func flushIfStale(before: UInt64, activeSince: UInt64) -> Bool {
         guard posix_lock_try_acquire(&state.pointee.lockWord) else { return true }
         defer { posix_lock_release(&state.pointee.lockWord) }

@@ -1,6 +1,7 @@
 /// The bytes of a device that the worker lets this process use without asking again.
 ///
-/// It grows by a grant when it runs out, with a slack of at most 1/64 of the device, and shrinks when much of it lies idle.
+/// It grows by a grant when it runs out, with a slack of at most 1/64 of the device, and shrinks when much of it lies
+/// idle.
 public struct Lease {
     /// The whole vGPU's bytes.
     public let totalByteCount: UInt64

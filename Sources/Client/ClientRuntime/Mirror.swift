@@ -2,8 +2,9 @@ internal import CPosix
 
 /// Memory that host and device both may write, kept alike by copying.
 ///
-/// A shadow remembers what both sides agreed on last. What differs from it on the host's side was written by the host and is
-/// sent before the device works; what the device sends back replaces only bytes that the host did not write meanwhile.
+/// A shadow remembers what both sides agreed on last. What differs from it on the host's side was written by the host
+/// and is sent before the device works; what the device sends back replaces only bytes that the host did not write
+/// meanwhile.
 public struct Mirror {
     /// The host's bytes.
     public let host: UnsafeMutableRawPointer

@@ -1,6 +1,7 @@
 internal import CPosix
 
-/// What the client keeps for each thread that calls it; memory outside Swift's ownership, so that the hot path counts no references.
+/// What the client keeps for each thread that calls it; memory outside Swift's ownership, so that the hot path counts
+/// no references.
 public struct ThreadState {
     /// The lanes by worker; nil where this thread has none yet.
     var lanes: UnsafeMutablePointer<UnsafeMutablePointer<LaneState>?>
@@ -61,7 +62,8 @@ public struct ThreadState {
 /// The stack of contexts of one thread.
 public enum ContextStack {
     /// Makes a context current on top of the present one.
-    public static func push(_ context: UnsafeMutablePointer<ContextState>, on thread: UnsafeMutablePointer<ThreadState>) {
+    public static func push(_ context: UnsafeMutablePointer<ContextState>, on thread: UnsafeMutablePointer<ThreadState>)
+    {
         let count = thread.pointee.stackCount
         if count == thread.pointee.stackCapacity {
             let larger = UnsafeMutablePointer<UnsafeMutablePointer<ContextState>?>.allocate(capacity: count &* 2)

@@ -15,7 +15,8 @@ extension Worker {
             session: Session.sessionID, laneIndex: laneIndex,
             processID: UInt32(bitPattern: posix_process_id()))
         hello.token = Environment.bytes("ROOST_TOKEN")
-        return withUnsafeTemporaryAllocation(byteCount: WireLimits.processNameByteCountMax, alignment: 1) { name -> Connection? in
+        return withUnsafeTemporaryAllocation(byteCount: WireLimits.processNameByteCountMax, alignment: 1) {
+            name -> Connection? in
             if let start = name.baseAddress {
                 let length = posix_program_name(start.assumingMemoryBound(to: CChar.self), name.count)
                 let count = length < name.count ? length : name.count

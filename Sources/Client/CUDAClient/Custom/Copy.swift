@@ -1,6 +1,6 @@
 public import CCUDA
-internal import ClientRuntime
 internal import CPosix
+internal import ClientRuntime
 internal import WireProtocol
 
 extension CUDADriver {
@@ -237,7 +237,8 @@ extension CUDADriver {
     ) -> (CUresult, CopyPlane?) {
         let isFlat = request.Height == 1 && request.Depth == 1 && corner.y == 0 && corner.z == 0
         let pitch = corner.pitch == 0 && isFlat ? request.WidthInBytes &+ corner.x : corner.pitch
-        let height = request.Depth == 1 && corner.z == 0 ? max(corner.height, request.Height &+ corner.y) : corner.height
+        let height =
+            request.Depth == 1 && corner.z == 0 ? max(corner.height, request.Height &+ corner.y) : corner.height
         guard corner.x >= 0, corner.y >= 0, corner.z >= 0, pitch > 0, pitch <= 1 << 40, height > 0,
             height <= 1 << 40, request.WidthInBytes <= pitch, corner.x <= pitch &- request.WidthInBytes,
             request.Height <= height, corner.y <= height

@@ -1,8 +1,8 @@
 public import CCUDA
-internal import ClientRuntime
-internal import WireProtocol
 internal import CPosix
+internal import ClientRuntime
 internal import Primitives
+internal import WireProtocol
 
 extension CUDADriver {
     /// Answers for what this client does itself, whatever the worker's device could do.
@@ -48,7 +48,9 @@ extension CUDADriver {
     }
 
     /// The corresponding C function is `cuDeviceGetName`.
-    public static func deviceGetName(_ name: UnsafeMutablePointer<CChar>?, _ length: Int32, _ device: CUdevice) -> CUresult {
+    public static func deviceGetName(_ name: UnsafeMutablePointer<CChar>?, _ length: Int32, _ device: CUdevice)
+        -> CUresult
+    {
         guard let name, length > 0 else { return CUDA_ERROR_INVALID_VALUE }
         return withDevice(device) { found in
             copy(found.snapshot.name, into: name, Int(length))

@@ -1,12 +1,13 @@
 public import CCUDA
-internal import ClientRuntime
 internal import CPosix
+internal import ClientRuntime
 internal import Primitives
 
 /// The private tables of functions that CUDA's own libraries ask the driver for.
 ///
-/// Exactly the tables that they can't do without are answered; every other is denied, which all of them accept. The tables
-/// are made once, in memory that stays, because the libraries keep the addresses and one of them is part of the handshake.
+/// Exactly the tables that they can't do without are answered; every other is denied, which all of them accept. The
+/// tables are made once, in memory that stays, because the libraries keep the addresses and one of them is part of
+/// the handshake.
 enum ExportTables {
     typealias Slot = UnsafeMutableRawPointer?
 

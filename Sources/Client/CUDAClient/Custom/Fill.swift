@@ -6,7 +6,7 @@ extension CUDADriver {
     /// Fills rows of elements.
     private static func fill(
         _ address: CUdeviceptr, _ pitch: Int, _ elementByteCount: UInt32, _ value: UInt32, _ width: Int, _ height: Int,
-        _ stream: CUstream?
+        _ stream: CUstream?, isWaiting: Bool = false
     ) -> CUresult {
         withContext { target in
             guard let stream = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
@@ -23,16 +23,18 @@ extension CUDADriver {
                 isDeviceRange(address, UInt64(height == 1 ? row : rows &+ row), target)
             else { return CUDA_ERROR_INVALID_VALUE }
             if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
-            return target.send(
+            let status = target.send(
                 Fill(
                     address: address, pitch: UInt64(height == 1 ? row : pitch), elementByteCount: elementByteCount,
                     value: value, width: UInt64(width), height: UInt64(height), stream: stream))
+            if isWaiting, status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
+            return status
         }
     }
 
     /// The corresponding C function is `cuMemsetD8_v2`.
     public static func memsetD8V2(_ address: CUdeviceptr, _ value: UInt8, _ count: Int) -> CUresult {
-        fill(address, 0, 1, UInt32(value), count, 1, nil)
+        fill(address, 0, 1, UInt32(value), count, 1, nil, isWaiting: true)
     }
 
     /// The corresponding C function is `cuMemsetD8Async`.
@@ -46,7 +48,7 @@ extension CUDADriver {
     public static func memsetD2D8V2(
         _ address: CUdeviceptr, _ pitch: Int, _ value: UInt8, _ width: Int, _ height: Int
     ) -> CUresult {
-        fill(address, pitch, 1, UInt32(value), width, height, nil)
+        fill(address, pitch, 1, UInt32(value), width, height, nil, isWaiting: true)
     }
 
     /// The corresponding C function is `cuMemsetD2D8Async`.
@@ -58,7 +60,7 @@ extension CUDADriver {
 
     /// The corresponding C function is `cuMemsetD16_v2`.
     public static func memsetD16V2(_ address: CUdeviceptr, _ value: UInt16, _ count: Int) -> CUresult {
-        fill(address, 0, 2, UInt32(value), count, 1, nil)
+        fill(address, 0, 2, UInt32(value), count, 1, nil, isWaiting: true)
     }
 
     /// The corresponding C function is `cuMemsetD16Async`.
@@ -72,7 +74,7 @@ extension CUDADriver {
     public static func memsetD2D16V2(
         _ address: CUdeviceptr, _ pitch: Int, _ value: UInt16, _ width: Int, _ height: Int
     ) -> CUresult {
-        fill(address, pitch, 2, UInt32(value), width, height, nil)
+        fill(address, pitch, 2, UInt32(value), width, height, nil, isWaiting: true)
     }
 
     /// The corresponding C function is `cuMemsetD2D16Async`.
@@ -84,7 +86,7 @@ extension CUDADriver {
 
     /// The corresponding C function is `cuMemsetD32_v2`.
     public static func memsetD32V2(_ address: CUdeviceptr, _ value: UInt32, _ count: Int) -> CUresult {
-        fill(address, 0, 4, value, count, 1, nil)
+        fill(address, 0, 4, value, count, 1, nil, isWaiting: true)
     }
 
     /// The corresponding C function is `cuMemsetD32Async`.
@@ -98,7 +100,7 @@ extension CUDADriver {
     public static func memsetD2D32V2(
         _ address: CUdeviceptr, _ pitch: Int, _ value: UInt32, _ width: Int, _ height: Int
     ) -> CUresult {
-        fill(address, pitch, 4, value, width, height, nil)
+        fill(address, pitch, 4, value, width, height, nil, isWaiting: true)
     }
 
     /// The corresponding C function is `cuMemsetD2D32Async`.

@@ -39,7 +39,8 @@ extension CUDADriver {
     }
 
     /// The corresponding C function is `cuKernelGetFunction`.
-    public static func kernelGetFunction(_ result: UnsafeMutablePointer<CUfunction?>?, _ handle: CUkernel?) -> CUresult {
+    public static func kernelGetFunction(_ result: UnsafeMutablePointer<CUfunction?>?, _ handle: CUkernel?) -> CUresult
+    {
         guard let result else { return CUDA_ERROR_INVALID_VALUE }
         return withFunction(handle, device: nil) { function, _ in
             result.pointee = function.pointee.handle
@@ -84,7 +85,8 @@ extension CUDADriver {
     }
 
     /// The corresponding C function is `cuKernelSetCacheConfig`.
-    public static func kernelSetCacheConfig(_ handle: CUkernel?, _ config: CUfunc_cache, _ device: CUdevice) -> CUresult {
+    public static func kernelSetCacheConfig(_ handle: CUkernel?, _ config: CUfunc_cache, _ device: CUdevice) -> CUresult
+    {
         withKernel(handle) { _ in config.rawValue <= 3 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE }
     }
 

@@ -1,8 +1,8 @@
 public import CCUDA
-internal import ClientRuntime
-internal import WireProtocol
 internal import CPosix
+internal import ClientRuntime
 internal import Primitives
+internal import WireProtocol
 
 extension CUDADriver {
     /// The corresponding C function is `cuLibraryLoadData`.

@@ -1,6 +1,6 @@
 public import CCUDA
-internal import ClientRuntime
 internal import CPosix
+internal import ClientRuntime
 internal import WireProtocol
 
 /// The inputs of a link that is going on.

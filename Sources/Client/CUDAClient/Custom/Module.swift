@@ -1,7 +1,7 @@
 public import CCUDA
+internal import CPosix
 internal import ClientRuntime
 internal import WireProtocol
-internal import CPosix
 
 extension CUDADriver {
     /// The corresponding C function is `cuModuleLoadData`.

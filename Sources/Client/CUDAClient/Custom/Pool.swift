@@ -46,7 +46,9 @@ extension CUDADriver {
         return wantsDefault ? defaultPools[index] : currentPools[index] ?? defaultPools[index]
     }
 
-    private static func poolRecord(_ handle: CUmemoryPool?) -> PoolRecord? { object(handle, .pool, as: PoolRecord.self) }
+    private static func poolRecord(_ handle: CUmemoryPool?) -> PoolRecord? {
+        object(handle, .pool, as: PoolRecord.self)
+    }
 
     /// Takes a freed block out of its pool's count.
     static func forgetPooled(_ block: Block) {
@@ -200,7 +202,8 @@ extension CUDADriver {
         withPool(handle) { pool in
             guard let list, count >= 0, count <= 1024 else { return CUDA_ERROR_INVALID_VALUE }
             for index in 0..<count {
-                let isOwn = list[index].location.type == CU_MEM_LOCATION_TYPE_DEVICE
+                let isOwn =
+                    list[index].location.type == CU_MEM_LOCATION_TYPE_DEVICE
                     && list[index].location.id == pool.device
                 guard isOwn else { return CUDA_ERROR_INVALID_DEVICE }
             }
@@ -253,7 +256,8 @@ extension CUDADriver {
     }
 
     /// The corresponding C function is `cuDeviceGetMemPool`.
-    public static func deviceGetMemPool(_ result: UnsafeMutablePointer<CUmemoryPool?>?, _ device: CUdevice) -> CUresult {
+    public static func deviceGetMemPool(_ result: UnsafeMutablePointer<CUmemoryPool?>?, _ device: CUdevice) -> CUresult
+    {
         write(result, device, wantsDefault: false)
     }
 

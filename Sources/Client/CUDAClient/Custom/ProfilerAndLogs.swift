@@ -1,7 +1,8 @@
 public import CCUDA
 internal import ClientRuntime
 
-// Nothing here reaches a worker: a profile of the client process would not show the device, and driver logs go to ROOST_LOG.
+// Nothing here reaches a worker: a profile of the client process would not show the device, and driver logs go to
+// ROOST_LOG.
 extension CUDADriver {
     /// The corresponding C function is `cuProfilerInitialize`.
     public static func profilerInitialize(

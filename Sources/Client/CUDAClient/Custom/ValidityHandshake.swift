@@ -1,7 +1,8 @@
-// The answer that CUDA's runtime library expects from a driver before it works with it: for versions that end in 0 or 1 a
-// constant, else an HMAC over facts that the runtime library knows too. Written from the public description of the exchange
-// in ZLUDA's documentation of the driver's export tables, and tested with vectors published there; no code was taken.
-// `ROOST_VALIDITY_HANDSHAKE=0` turns it off; the runtime library then refuses this driver with its error 103.
+// The answer that CUDA's runtime library expects from a driver before it works with it: for versions that end in 0 or
+// 1 a constant, else an HMAC over facts that the runtime library knows too. Written from the public description of
+// the exchange in ZLUDA's documentation of the driver's export tables, and tested with vectors published there; no
+// code was taken. `ROOST_VALIDITY_HANDSHAKE=0` turns it off; the runtime library then refuses this driver with its
+// error 103.
 
 internal import ClientRuntime
 
