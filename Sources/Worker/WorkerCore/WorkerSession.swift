@@ -129,7 +129,7 @@ final class WorkerSession: @unchecked Sendable {
             return state
         }
         for device in old.devices.values { device.backend.close() }
-        // A context keeps its default stream and that the context: without this, both and the session's memory would stay.
+        // A context and its default stream hold each other: without this, the session's memory would stay too.
         old.contexts.forEach { _, context in context.backend.destroy() }
         worker.withLedger { $0.close(serial) }
     }
