@@ -95,7 +95,11 @@ extension Lane {
     private func deliver(_ header: ReplyHeader) throws(TransportError) -> UnsafeRawBufferPointer {
         let start = state.pointee.reply
         let printed = start + ReplyHeader.byteCount
-        if header.printfByteCount > 0 { _ = posix_write_all(1, printed, Int(header.printfByteCount)) }
+        if header.printfByteCount > 0 {
+            // What the program printed before belongs before.
+            StandardOutput.flush()
+            _ = posix_write_all(1, printed, Int(header.printfByteCount))
+        }
         let message = printed + Int(header.printfByteCount)
         let outputs = message + Int(header.messageByteCount)
         let messageByteCount = Int(header.messageByteCount)
@@ -114,5 +118,15 @@ extension Lane {
         guard byteCount > 0 else { return }
         guard byteCount <= UInt64(destination.count) else { throw .violation(.oversized) }
         try read(UnsafeMutableRawBufferPointer(rebasing: destination[0..<Int(byteCount)]))
+    }
+}
+
+/// The C library's buffered standard output.
+private enum StandardOutput {
+    /// Writes out what the program's `printf` has buffered.
+    static func flush() {
+        guard let function = posix_dynamic_symbol("fflush"), let stream = posix_dynamic_symbol("stdout") else { return }
+        typealias Flush = @convention(c) (UnsafeMutableRawPointer?) -> Int32
+        _ = unsafeBitCast(function, to: Flush.self)(stream.load(as: UnsafeMutableRawPointer?.self))
     }
 }

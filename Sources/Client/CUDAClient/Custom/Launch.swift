@@ -25,9 +25,7 @@ struct LaunchShape {
         guard threads <= UInt64(limits.threads) else { return CUDA_ERROR_INVALID_VALUE }
         let attributes = function.pointee.attributes
         let threadsMax = attributes[0]
-        if threadsMax > 0, threads > UInt64(UInt32(bitPattern: threadsMax)) {
-            return CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES
-        }
+        if threadsMax > 0, threads > UInt64(UInt32(bitPattern: threadsMax)) { return CUDA_ERROR_INVALID_VALUE }
         let fixed = Int64(attributes[Int(CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES.rawValue)])
         let dynamicMax = Int64(attributes[Int(CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES.rawValue)])
         let allowed = max(dynamicMax, Int64(limits.sharedByteCount) &- fixed)

@@ -78,10 +78,14 @@ extension CUDADriver {
         // A terminator is no part of the text.
         if type == CU_JIT_INPUT_PTX { while bytes.last == 0 { bytes.removeLast() } }
         let input = LinkBundle.Input(kind: type.rawValue, name: name, content: bytes)
-        // Each input is checked by itself, so that the program hears at once which one is wrong.
-        let status = check(LinkBundle.encode([input]), record, target)
-        if status == CUDA_SUCCESS { record.inputs.append(input) }
-        return status
+        // A text that needs no other is checked at once, so that the program hears which one is wrong. What refers to
+        // other inputs, and libraries, are checked when all are there.
+        if type == CU_JIT_INPUT_PTX, !content.containsWord(".extern") {
+            let status = check(LinkBundle.encode([input]), record, target)
+            guard status == CUDA_SUCCESS else { return status }
+        }
+        record.inputs.append(input)
+        return CUDA_SUCCESS
     }
 
     private static func check(_ bundle: [UInt8], _ record: LinkRecord, _ target: CallTarget) -> CUresult {
@@ -100,11 +104,10 @@ extension CUDADriver {
     ) -> CUresult {
         guard let result else { return CUDA_ERROR_INVALID_VALUE }
         return withLink(handle) { record, target in
+            guard !record.inputs.isEmpty else { return CUDA_ERROR_INVALID_VALUE }
             let bundle = LinkBundle.encode(record.inputs)
-            if record.inputs.count > 1 {
-                let status = check(bundle, record, target)
-                guard status == CUDA_SUCCESS else { return status }
-            }
+            let status = check(bundle, record, target)
+            guard status == CUDA_SUCCESS else { return status }
             if record.output == nil {
                 guard let memory = malloc(max(64, bundle.count)) else { return CUDA_ERROR_OUT_OF_MEMORY }
                 bundle.withUnsafeBytes { bytes in
@@ -124,5 +127,17 @@ extension CUDADriver {
         guard let object = endHandle(handle, .linkState) else { return CUDA_ERROR_INVALID_HANDLE }
         Unmanaged<LinkRecord>.fromOpaque(object).release()
         return CUDA_SUCCESS
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// Whether the bytes of `word` appear somewhere.
+    func containsWord(_ word: StaticString) -> Bool {
+        guard let start = baseAddress, count >= word.utf8CodeUnitCount else { return false }
+        for offset in 0...(count &- word.utf8CodeUnitCount)
+        where memcmp(start + offset, word.utf8Start, word.utf8CodeUnitCount) == 0 {
+            return true
+        }
+        return false
     }
 }
