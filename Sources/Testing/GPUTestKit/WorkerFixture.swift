@@ -57,6 +57,9 @@ public final class WorkerFixture: Sendable {
         let lane = try lane(session: session, index: index)
         try lane.send(ContextCreate(context: 1, device: 0, flags: 0))
         try lane.send(ContextSetCurrent(context: 1))
+        // A test that waits for what never comes would hang, so a host without room for an arena ends it here.
+        let status = try lane.call(Ping()).deferredStatus
+        guard status == 0 else { throw TestLaneError(reason: "no context: \(status)") }
         return lane
     }
 
