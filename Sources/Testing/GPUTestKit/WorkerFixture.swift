@@ -52,10 +52,10 @@ public final class WorkerFixture: Sendable {
         return lane
     }
 
-    /// A lane with a context, number 1, as its current one.
+    /// A lane with the session's context 1 as its current one; lane 0 makes it, so that lane must be the first.
     public func laneWithContext(session: SessionID = WorkerFixture.newSession(), index: UInt32 = 0) throws -> TestLane {
         let lane = try lane(session: session, index: index)
-        try lane.send(ContextCreate(context: 1, device: 0, flags: 0))
+        if index == 0 { try lane.send(ContextCreate(context: 1, device: 0, flags: 0)) }
         try lane.send(ContextSetCurrent(context: 1))
         // A test that waits for what never comes would hang, so a host without room for an arena ends it here.
         let status = try lane.call(Ping()).deferredStatus
