@@ -134,8 +134,10 @@ import Testing
         let removals = [storage.remove(first), storage.remove(first)]
         #expect(removals == [true, false])
         storage.put(second, second, nil)
-        storage.removeAll(context: nil)
+        let taken = storage.takeAll()
+        taken.destroy(context: nil)
         #expect(storage.value(second) == nil)
+        #expect(taken.value(second) == .some(second))
     }
 
     @Test("occupancy is limited by threads, registers and shared memory")

@@ -92,10 +92,15 @@ extension CUDADriver {
     static func deactivate(_ context: UnsafeMutablePointer<ContextState>) {
         guard context.pointee.isAlive, let thread = ThreadState.mine, let device = device(of: context) else { return }
         let details = details(of: context)
-        details.localStorage.removeAll(context: handle(of: context))
+        tablesLock.acquire()
+        let storage = details.localStorage.takeAll()
+        tablesLock.release()
+        storage.destroy(context: handle(of: context))
         context.pointee.isAlive = false
+        tablesLock.acquire()
         let modules = details.modules
         details.modules = []
+        tablesLock.release()
         for module in modules { forget(module) }
         endStreamsAndEvents(of: context)
         let lane = device.worker.isLost ? nil : device.worker.lane(of: thread)

@@ -37,11 +37,15 @@ struct ContextLocalStorage {
         return entries.count < before
     }
 
-    /// Takes all out and calls their destructors, first come first.
-    mutating func removeAll(context: CUcontext?) {
-        while !entries.isEmpty {
-            let entry = entries.removeFirst()
-            entry.destructor?(context, entry.key, entry.value)
-        }
+    /// Takes all out into a storage of its own, whose destructors may then use this one.
+    mutating func takeAll() -> ContextLocalStorage {
+        let taken = self
+        entries = []
+        return taken
+    }
+
+    /// Calls the destructors, first come first.
+    func destroy(context: CUcontext?) {
+        for entry in entries { entry.destructor?(context, entry.key, entry.value) }
     }
 }

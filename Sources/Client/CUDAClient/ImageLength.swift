@@ -82,8 +82,8 @@ enum ImageLength {
 
 /// What the linker hands out instead of a cubin: all inputs, one after the other, to be linked where they run.
 ///
-/// Layout, little endian: the magic, u32 count, u32 zero; then for each input u32 kind, u32 name length, u64 content
-/// length, the name, the content; name and content are padded to 8 bytes each.
+/// Layout, little endian: the magic, u32 count, u32 limit of registers (0: none); then for each input u32 kind, u32
+/// name length, u64 content length, the name, the content; name and content are padded to 8 bytes each.
 enum LinkBundle {
     static let magic: UInt64 = 0x314B_4E49_4C54_5352  // "RSTLINK1"
     private static let inputCountMax: UInt32 = 1 << 16
@@ -114,11 +114,17 @@ enum LinkBundle {
         var content: [UInt8]
     }
 
-    static func encode(_ inputs: [Input]) -> [UInt8] {
+    /// The limit of registers that a bundle was linked with; 0 for other images.
+    static func registerLimit(_ image: UnsafeRawBufferPointer) -> UInt32 {
+        guard image.count >= 16, let start = image.baseAddress, isBundle(start) else { return 0 }
+        return start.loadUnaligned(fromByteOffset: 12, as: UInt32.self)
+    }
+
+    static func encode(_ inputs: [Input], registerLimit: UInt32 = 0) -> [UInt8] {
         var bytes: [UInt8] = []
         append(magic, to: &bytes)
         append(UInt32(truncatingIfNeeded: inputs.count), to: &bytes)
-        append(UInt32(0), to: &bytes)
+        append(registerLimit, to: &bytes)
         for input in inputs {
             append(input.kind, to: &bytes)
             append(UInt32(truncatingIfNeeded: input.name.count), to: &bytes)

@@ -8,6 +8,8 @@ struct JITOptions {
     private var errorLog: UnsafeMutablePointer<CChar>?
     private var errorCapacity = 0
     private var errorSizeSlot: UnsafeMutablePointer<UnsafeMutableRawPointer?>?
+    /// The most registers that a thread of a kernel may use; 0 for no limit.
+    private(set) var registerLimit: UInt32 = 0
 
     init() {}
 
@@ -30,6 +32,7 @@ struct JITOptions {
             case CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES:
                 errorCapacity = Int(UInt32(truncatingIfNeeded: UInt(bitPattern: value)))
                 errorSizeSlot = slot
+            case CU_JIT_MAX_REGISTERS: registerLimit = UInt32(truncatingIfNeeded: UInt(bitPattern: value))
             case CU_JIT_WALL_TIME: slot.pointee = nil
             default: break
             }

@@ -20,6 +20,8 @@ final class LibraryRecord {
     let image: UnsafeRawBufferPointer
     private let ownsImage: Bool
     let options: JITOptions
+    /// Held while a module is loaded, so that two threads don't load it twice.
+    let loadLock = Lock()
     var modules: [ModuleRecord] = []
     var kernels: [UnsafeMutablePointer<KernelRecord>] = []
 
@@ -50,9 +52,9 @@ extension CUDADriver {
     static func module(
         of library: LibraryRecord, _ target: CallTarget
     ) -> (status: CUresult, module: ModuleRecord?) {
-        for module in library.modules where module.context == target.context && module.isLoaded {
-            return (CUDA_SUCCESS, module)
-        }
+        library.loadLock.acquire()
+        defer { library.loadLock.release() }
+        if let loaded = loadedModule(of: library, in: target.context) { return (CUDA_SUCCESS, loaded) }
         let (status, module) = load(library.image, library.options, target)
         guard let module else { return (status, nil) }
         tablesLock.acquire()
@@ -62,12 +64,24 @@ extension CUDADriver {
         return (CUDA_SUCCESS, module)
     }
 
+    /// The library's module in a context, or in any, if it is loaded.
+    private static func loadedModule(
+        of library: LibraryRecord, in context: UnsafeMutablePointer<ContextState>?
+    ) -> ModuleRecord? {
+        tablesLock.acquire()
+        defer { tablesLock.release() }
+        for module in library.modules where module.isLoaded && (context == nil || module.context == context) {
+            return module
+        }
+        return nil
+    }
+
     /// A module of the library in any context: the current one if there is one.
     static func anyModule(of library: LibraryRecord) -> (status: CUresult, module: ModuleRecord?) {
         guard Session.isReady else { return (CUresult(status: Session.status), nil) }
         guard let thread = ThreadState.mine else { return (CUDA_ERROR_OUT_OF_MEMORY, nil) }
-        if thread.pointee.current == nil {
-            for module in library.modules where module.isLoaded { return (CUDA_SUCCESS, module) }
+        if thread.pointee.current == nil, let loaded = loadedModule(of: library, in: nil) {
+            return (CUDA_SUCCESS, loaded)
         }
         var found: ModuleRecord?
         let status = withContext { target in

@@ -13,6 +13,7 @@ public enum Session {
     nonisolated(unsafe) private static var deviceList: [Device] = []
     nonisolated(unsafe) private static var identity = SessionID(high: 0, low: 0)
     nonisolated(unsafe) private static var hasHandlers = false
+    nonisolated(unsafe) private static var wasForked = false
     /// Added to every waiting call (`ROOST_RTT_US`).
     nonisolated(unsafe) static var extraRoundTripNanoseconds: UInt64 = 0
     /// Whether every command is waited for (`ROOST_STRICT`).
@@ -30,6 +31,9 @@ public enum Session {
     /// Whether calls can be made.
     @inline(__always)
     public static var isReady: Bool { posix_atomic_load_acquire_32(&stateWord) == State.ready }
+
+    /// Whether this process is the forked child of one that had started.
+    static var isForkedChild: Bool { posix_atomic_load_acquire_32(&stateWord) == State.forked || wasForked }
 
     /// Why calls can't be made now; 0 when they can.
     public static var status: Int32 {
@@ -88,6 +92,7 @@ public enum Session {
     private static func noteFork() {
         // Locks may be held by threads that the child does not have; it must never reach them again.
         if posix_atomic_load_acquire_32(&stateWord) == State.ready {
+            wasForked = true
             posix_atomic_store_release_32(&stateWord, State.forked)
         }
     }

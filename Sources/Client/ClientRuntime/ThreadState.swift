@@ -49,6 +49,8 @@ public struct ThreadState {
         guard let argument else { return }
         let state = argument.assumingMemoryBound(to: ThreadState.self)
         posix_set_thread_slot(slot, nil)
+        // In a forked child the lanes are the parent's: to send, or to wait for their locks, would break the parent.
+        guard !Session.isForkedChild else { return }
         for index in 0..<workerCountMax {
             guard let lane = state.pointee.lanes[index] else { continue }
             Lane(state: lane).retire()

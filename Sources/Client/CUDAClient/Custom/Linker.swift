@@ -105,7 +105,7 @@ extension CUDADriver {
         guard let result else { return CUDA_ERROR_INVALID_VALUE }
         return withLink(handle) { record, target in
             guard !record.inputs.isEmpty else { return CUDA_ERROR_INVALID_VALUE }
-            let bundle = LinkBundle.encode(record.inputs)
+            let bundle = LinkBundle.encode(record.inputs, registerLimit: record.options.registerLimit)
             let status = check(bundle, record, target)
             guard status == CUDA_SUCCESS else { return status }
             if record.output == nil {

@@ -7,6 +7,8 @@ internal import WireProtocol
 final class PoolRecord {
     let device: Int32
     let isDefault: Bool
+    /// Held by the getters and setters.
+    let lock = Lock()
     var handle: OpaquePointer?
     var releaseThreshold: UInt64 = 0
     var reuse: [Int32] = [1, 1, 1]
@@ -135,6 +137,8 @@ extension CUDADriver {
     private static func withPool(_ handle: CUmemoryPool?, _ body: (PoolRecord) -> CUresult) -> CUresult {
         guard Session.isReady else { return CUresult(status: Session.status) }
         guard let pool = poolRecord(handle) else { return CUDA_ERROR_INVALID_VALUE }
+        pool.lock.acquire()
+        defer { pool.lock.release() }
         return body(pool)
     }
 
