@@ -166,6 +166,10 @@ enum UnsupportedCalls {
         guard id >= 0, id < 4096 else { return }
         if counts.count < 4096 { counts = [UInt32](repeating: 0, count: 4096) }
         counts[id] &+= 1
-        if counts[id] == 1 { ClientLog.line("a function that is not supported was called, number ", number: Int64(id)) }
+        guard counts[id] == 1 else { return }
+        let name = UnsupportedFunctions.name(of: id)
+        ClientLog.line(
+            "a function that is not supported was called: ",
+            UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))
     }
 }
