@@ -32,12 +32,13 @@ public struct MemoryBox: Sendable, Equatable {
         return areaOverflow || volumeOverflow ? nil : volume
     }
 
-    /// Bytes from the first byte of the box to its last; nil beyond 64 bits, or when rows overlap.
+    /// Bytes from the first byte of the box to its last; nil beyond 64 bits, or when rows or slices overlap.
     public var spanByteCount: UInt64? {
         guard !isEmpty else { return 0 }
         guard height == 1 || pitch >= width else { return nil }
         let (rows, rowsOverflow) = pitch.multipliedReportingOverflow(by: height - 1)
         let (slices, slicesOverflow) = slicePitch.multipliedReportingOverflow(by: depth - 1)
+        guard depth == 1 || (!rowsOverflow && slicePitch >= width && slicePitch - width >= rows) else { return nil }
         let (partial, partialOverflow) = rows.addingReportingOverflow(slices)
         let (span, spanOverflow) = partial.addingReportingOverflow(width)
         let (_, endOverflow) = address.addingReportingOverflow(span)

@@ -26,6 +26,8 @@ struct Decoder {
     var preparedAddresses: [UInt32: UInt32] = [:]
     var preparedPlaces: [UInt32] = []
     var usedPrepared = 0
+    /// Where fragments of matrices are put side by side.
+    var fragmentPlaces: UInt32?
     var prototypes: [String: (results: [PTXVariable], parameters: [PTXVariable])] = [:]
     var branchTargets: [String: [String]] = [:]
     var current: PTXInstruction?
@@ -34,6 +36,9 @@ struct Decoder {
         var isWide: Bool
         var bits: UInt64
     }
+
+    /// Bytes of one warp's registers and constants, far beyond what a compiler needs.
+    private static let registerByteCountMax = 64 << 20
 
     /// The offset of the carry flag, a predicate, in every register file.
     static let carryOffset: UInt32 = 0
@@ -66,6 +71,9 @@ struct Decoder {
                 if usedPrepared > 24 { forgetPrepared() }
                 try decode(instruction)
                 forgetWritten(instruction)
+                guard parts.registerByteCount <= Self.registerByteCountMax else {
+                    throw PTXError(.limit, at: instruction.position, "too many registers and constants")
+                }
             case .callPrototype, .branchTargets: break
             }
         }
@@ -215,7 +223,7 @@ struct Decoder {
     private static func isControl(_ opcode: String) -> Bool {
         switch opcode {
         case "ret", "exit", "call", "bar", "barrier", "brx", "trap", "nanosleep", "shfl", "vote", "match", "redux",
-            "elect", "ldmatrix", "mma", "stmatrix", "movmatrix", "brkpt":
+            "elect", "ldmatrix", "mma", "stmatrix", "wmma", "brkpt":
             true
         default: false
         }
@@ -228,8 +236,9 @@ struct Decoder {
             try decodeControl(operation)
         case "mov", "ld", "ldu", "st", "cvta", "isspacep", "cvt", "selp", "slct", "setp", "set", "testp":
             try decodeMovement(operation)
-        case "atom", "red", "shfl", "vote", "match", "redux", "activemask", "elect", "cp", "mma", "ldmatrix":
+        case "atom", "red", "shfl", "vote", "match", "redux", "activemask", "elect", "cp":
             try decodeCollective(operation)
+        case "mma", "wmma", "ldmatrix", "stmatrix": try decodeTensor(operation)
         default:
             guard let form = try Forms.find(operation) else { throw operation.unsupported }
             try emit(form, operation.instruction.operands)

@@ -125,14 +125,16 @@ extension Decoder {
 
     private func localVariable(_ operand: PTXOperand) throws(PTXError) -> (offset: Int, byteCount: Int) {
         guard case .variable(let index, let delta) = operand, let offset = variableOffsets[index] else {
-            if case .symbol(let name, _) = operand, let formal = formalOffsets[name] {
+            if case .symbol(let name, 0) = operand, let formal = formalOffsets[name] {
                 return (formal.offset, formal.byteCount)
             }
             throw PTXError(
                 .unsupported, at: current?.position ?? reference.function.position,
                 "a call whose arguments are no .param variables")
         }
-        return (offset + Int(truncatingIfNeeded: delta), body.variables[index].byteCount)
+        // Calls copy these bytes without another check.
+        guard delta == 0 else { throw syntax("a call whose argument is a part of a variable") }
+        return (offset, body.variables[index].byteCount)
     }
 
     private mutating func callee(_ operand: PTXOperand) throws(PTXError) -> Function.CallSite.Callee {

@@ -93,7 +93,7 @@ extension Decoder {
         case .shared(let offset):
             guard address.space == .shared || address.space == .generic else { throw syntax("a shared name here") }
             let high = address.space == .generic ? Warp.Window.shared << 32 : 0
-            setConstant(&address, high + UInt64(offset))
+            setConstant(&address, high &+ UInt64(bitPattern: Int64(offset)))
         case .local(let offset):
             address.space = .local
             address.flags = Access.frameRelative
@@ -102,7 +102,7 @@ extension Decoder {
             address.space = .parameter
             let sum = offset &+ Int(truncatingIfNeeded: Int64(bitPattern: address.offset))
             address.parameterOffset = sum
-            setConstant(&address, UInt64(offset))
+            setConstant(&address, UInt64(bitPattern: Int64(offset)))
         }
     }
 
@@ -174,7 +174,7 @@ extension Decoder {
         let access = Access(bits: load.flags)
         let size = type.byteCount
         let limit = min(reference.function.totalParameterBytes, 1 << 16)
-        guard offset >= 0, offset + targets.count * size <= limit else {
+        guard offset >= 0, offset <= limit - targets.count * size else {
             throw syntax("a parameter access outside of the parameters")
         }
         guard offset % size == 0 else { throw syntax("a misaligned parameter access") }

@@ -28,6 +28,7 @@ extension Decoder {
         }
         guard let kind = OperandKind(type) else { throw operation.unsupported }
         if case .special(let name, let component) = operands[1] {
+            guard kind != .predicate else { throw syntax("a special register in a predicate") }
             let value = try destination(operands[0], kind)
             try emitSpecial(name, component, wide: kind.isWide, into: value.offset)
             finish(value)
@@ -44,7 +45,9 @@ extension Decoder {
         _ operand: PTXOperand, into parts: [PTXOperand], _ type: PTXType
     ) throws(PTXError) {
         let bits = type.byteCount * 8 / max(1, parts.count)
-        guard let kind = OperandKind(type), [8, 16, 32].contains(bits) else { throw syntax("mov of a vector") }
+        guard let kind = OperandKind(type), kind != .predicate, [8, 16, 32].contains(bits) else {
+            throw syntax("mov of a vector")
+        }
         let value = try source(operand, kind)
         // Keep the source whole when one of the results is the source's own register.
         let copy = kind.isWide ? wideTemporary() : narrowTemporary()
@@ -69,7 +72,9 @@ extension Decoder {
         _ parts: [PTXOperand], into operand: PTXOperand, _ type: PTXType
     ) throws(PTXError) {
         let bits = type.byteCount * 8 / max(1, parts.count)
-        guard let kind = OperandKind(type), [8, 16, 32].contains(bits) else { throw syntax("mov of a vector") }
+        guard let kind = OperandKind(type), kind != .predicate, [8, 16, 32].contains(bits) else {
+            throw syntax("mov of a vector")
+        }
         let sum = kind.isWide ? wideTemporary() : narrowTemporary()
         for (index, part) in parts.enumerated() {
             var insert = Instruction(kind.isWide ? PackHandlers.insert64 : PackHandlers.insert32)

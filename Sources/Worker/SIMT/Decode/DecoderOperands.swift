@@ -122,7 +122,7 @@ extension Decoder {
     private mutating func variableAddress(_ index: Int, _ offset: Int64, wide: Bool) throws(PTXError) -> UInt32 {
         switch try place(of: .variable(index, offset: offset)) {
         case .local(let offset): return localAddress(offset, wide: wide)
-        case .shared(let offset): return constant(UInt64(offset), wide: wide)
+        case .shared(let offset): return constant(UInt64(bitPattern: Int64(offset)), wide: wide)
         default: throw syntax("the address of \(body.variables[index].name)")
         }
     }
@@ -130,8 +130,8 @@ extension Decoder {
     private mutating func symbolAddress(_ name: String, _ offset: Int64, wide: Bool) throws(PTXError) -> UInt32 {
         switch try place(of: .symbol(name, offset: offset)) {
         case .local(let offset): return localAddress(offset, wide: wide)
-        case .shared(let offset): return constant(UInt64(offset), wide: wide)
-        case .parameter(let offset): return constant(UInt64(offset), wide: wide)
+        case .shared(let offset): return constant(UInt64(bitPattern: Int64(offset)), wide: wide)
+        case .parameter(let offset): return constant(UInt64(bitPattern: Int64(offset)), wide: wide)
         case .global(let address): return constant(address, wide: wide)
         }
     }
@@ -149,15 +149,15 @@ extension Decoder {
     func place(of operand: PTXOperand) throws(PTXError) -> Place {
         switch operand {
         case .variable(let index, let offset):
-            if let local = variableOffsets[index] { return .local(local + Int(truncatingIfNeeded: offset)) }
+            if let local = variableOffsets[index] { return .local(local &+ Int(truncatingIfNeeded: offset)) }
             guard let start = shared.offset(function: functionIndex, variable: index) else {
                 throw syntax("a variable without a place")
             }
-            return .shared(start + Int(truncatingIfNeeded: offset))
+            return .shared(start &+ Int(truncatingIfNeeded: offset))
         case .symbol(let name, let offset):
             let delta = Int(truncatingIfNeeded: offset)
-            if let start = entryParameters[name] { return .parameter(start + delta) }
-            if let formal = formalOffsets[name] { return .local(formal.offset + delta) }
+            if let start = entryParameters[name] { return .parameter(start &+ delta) }
+            if let formal = formalOffsets[name] { return .local(formal.offset &+ delta) }
             switch program.symbol(name, in: reference.module) {
             case .variable(let address): return .global(address &+ UInt64(bitPattern: offset))
             case .function(let index): return .global(LoadedProgram.address(ofFunction: index))
@@ -165,8 +165,8 @@ extension Decoder {
                 guard let start = shared.offset(module: reference.module, variable: index) else {
                     throw syntax("a variable without a place")
                 }
-                return .shared(start + delta)
-            case .dynamicShared: return .shared(shared.dynamicOffset + delta)
+                return .shared(start &+ delta)
+            case .dynamicShared: return .shared(shared.dynamicOffset &+ delta)
             case .unresolved, nil:
                 throw PTXError(.name, at: current?.position ?? reference.function.position, "no symbol \(name)")
             }

@@ -27,7 +27,8 @@ struct RegisterAllocation {
             let sizeClass = type == .pred ? 0 : type.byteCount > 4 ? 2 : 1
             let width = max(1, body.registers[register].vectorWidth)
             if width > 1 {
-                offsets[register] = take(Self.size(sizeClass) * width)
+                // Components of predicates are 128 bytes apart too.
+                offsets[register] = take(max(128, Self.size(sizeClass)) * width)
                 continue
             }
             let offset = free[sizeClass].popLast() ?? take(Self.size(sizeClass))
@@ -119,12 +120,11 @@ struct Liveness {
             for register in access.all { intervals[register].include(position) }
         }
         findBlocks(body, accesses)
-        guard blocks.count * words <= 1 << 22 else {
+        guard blocks.count * words <= 1 << 22, solve() else {
             // Too large to analyze: everything lives everywhere.
             for register in intervals.indices { intervals[register] = Interval(start: 0, end: accesses.count) }
             return
         }
-        solve()
         for block in blocks {
             extend(block.liveIn, to: block.first)
             extend(block.liveOut, to: block.end - 1)
@@ -190,10 +190,14 @@ struct Liveness {
         for register in access.definitions { block.defined[register / 64] |= 1 << UInt64(register % 64) }
     }
 
-    private mutating func solve() {
+    /// False when it would take too long: a text can be such that every pass moves one register by one block.
+    private mutating func solve() -> Bool {
+        var work = 0
         var changed = true
         while changed {
             changed = false
+            work += blocks.count * (words + 1)
+            if work > 1 << 28 { return false }
             for index in blocks.indices.reversed() {
                 var out = blocks[index].liveOut
                 for successor in blocks[index].successors {
@@ -208,6 +212,7 @@ struct Liveness {
                 }
             }
         }
+        return true
     }
 }
 

@@ -43,6 +43,8 @@ final class Block {
         warpCount = (threadCount + 31) / 32
         sharedByteCount = launch.sharedByteCount
         slabByteCount = max(4096, warpCount * 32 * launch.localByteCount)
+        let registerByteCount = warpCount * max(64, launch.entry.registerByteCount)
+        guard launch.book(slabByteCount + launch.sharedByteCount + registerByteCount) else { return nil }
         let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
         guard let slab = mmap(nil, slabByteCount, PROT_READ | PROT_WRITE, flags, -1, 0), slab != MAP_FAILED else {
             return nil
@@ -169,7 +171,15 @@ final class Block {
 
     // MARK: Frames
 
-    func takeFrame(_ function: Function) -> UnsafeMutablePointer<Frame> {
+    /// A frame for a call; nil when the launch has too many.
+    func takeFrameOfCallee(_ function: Function) -> UnsafeMutablePointer<Frame>? {
+        if frames[ObjectIdentifier(function)]?.isEmpty ?? true, !launch.book(max(64, function.registerByteCount)) {
+            return nil
+        }
+        return takeFrame(function)
+    }
+
+    private func takeFrame(_ function: Function) -> UnsafeMutablePointer<Frame> {
         let key = ObjectIdentifier(function)
         if let frame = frames[key]?.popLast() {
             frame.pointee.parent = nil

@@ -149,7 +149,7 @@ struct BlockRunner {
         let budget = isCooperative ? 1024 : 4096
         var rounds = isCooperative ? 4 : 64
         while true {
-            if !isExhausted, resident.count < limit {
+            if !isExhausted, resident.isEmpty || (resident.count < limit && (isCooperative || state.hasRoomForBlocks)) {
                 if let block = next(&spare) { resident.append(block) } else { isExhausted = true }
             }
             if resident.isEmpty || state.mustStop { return }

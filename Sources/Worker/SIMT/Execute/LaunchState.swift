@@ -26,6 +26,13 @@ final class LaunchState: @unchecked Sendable {
 
     static let workspaceByteCount = 4096
 
+    private let stateByteCount = Atomic<Int>(0)
+
+    /// Host memory for the blocks in progress: beyond the first figure no further block begins, as other blocks
+    /// will end; beyond the second the launch fails.
+    private static let stateByteCountSoft = 2 << 30
+    private static let stateByteCountMax = 6 << 30
+
     init(
         _ launch: Launch, memory: DeviceMemory, output: @escaping (UnsafeRawBufferPointer) -> Void,
         isCancelled: @escaping () -> Bool
@@ -61,6 +68,13 @@ final class LaunchState: @unchecked Sendable {
         fail(.timeout, "kernel \(launch.kernel.name) was cancelled")
         return true
     }
+
+    /// Books host memory for blocks; false when the launch has too much of it.
+    func book(_ byteCount: Int) -> Bool {
+        stateByteCount.wrappingAdd(byteCount, ordering: .relaxed).newValue <= Self.stateByteCountMax
+    }
+
+    var hasRoomForBlocks: Bool { stateByteCount.load(ordering: .relaxed) <= Self.stateByteCountSoft }
 
     /// Moves a warp's instruction count to the launch's.
     func add(_ count: inout UInt64) {

@@ -5,6 +5,9 @@ enum Builtins {
     static func run(
         _ builtin: Builtin, _ w: WarpPointer, _ i: InstructionPointer, _ site: Function.CallSite
     ) -> InstructionPointer? {
+        let launch = w.warp.pointee.block.takeUnretainedValue().launch
+        // One of these calls may take as long as a million instructions.
+        if launch.mustStop { return fail(w, i, .timeout, lane: w.warp.pointee.mask.trailingZeroBitCount) }
         switch builtin {
         case .vprintf: return print(w, i, site)
         case .assertFailure: return assertFailure(w, i, site)
@@ -18,17 +21,20 @@ enum Builtins {
     private static func argument(_ w: WarpPointer, _ site: Function.CallSite, _ index: Int, lane: Int) -> UInt64 {
         guard index < site.arguments.count else { return 0 }
         let place = localPlace(w, site.arguments[index].offset, lane: lane)
-        return site.arguments[index].byteCount >= 8
-            ? place.loadUnaligned(as: UInt64.self) : UInt64(place.loadUnaligned(as: UInt32.self))
+        switch site.arguments[index].byteCount {
+        case 8...: return place.loadUnaligned(as: UInt64.self)
+        case 4...: return UInt64(place.loadUnaligned(as: UInt32.self))
+        default: return 0
+        }
     }
 
     private static func setResult(_ w: WarpPointer, _ site: Function.CallSite, _ value: UInt64, lane: Int) {
         guard let result = site.results.first else { return }
         let place = localPlace(w, result.offset, lane: lane)
-        if result.byteCount >= 8 {
-            place.storeBytes(of: value, as: UInt64.self)
-        } else {
-            place.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        switch result.byteCount {
+        case 8...: place.storeBytes(of: value, as: UInt64.self)
+        case 4...: place.storeBytes(of: UInt32(truncatingIfNeeded: value), as: UInt32.self)
+        default: break
         }
     }
 
@@ -132,6 +138,9 @@ struct PrintFormatter {
     private var next: UInt64
     private(set) var argumentCount = 0
 
+    /// Where a line is cut off, or strings of strings would take all memory of the worker.
+    private static let outputByteCountMax = 64 << 10
+
     init(format: [UInt8], arguments: UInt64) {
         pattern = format
         next = arguments
@@ -150,7 +159,7 @@ struct PrintFormatter {
     ) -> [UInt8] {
         var output: [UInt8] = []
         var index = 0
-        while index < pattern.count {
+        while index < pattern.count, output.count < Self.outputByteCountMax {
             let byte = pattern[index]
             index += 1
             if byte != UInt8(ascii: "%") {

@@ -86,7 +86,9 @@ private func enter(
     guard UInt64(localOffset + function.localByteCount) <= warp.pointee.localByteCount,
         caller.pointee.depth < 4096
     else { return fail(w, i, .illegalAddress, lane: first) }
-    let frame = block.takeFrame(function)
+    guard let frame = block.takeFrameOfCallee(function) else {
+        return fail(w, i, .outOfResources, lane: first)
+    }
     frame.pointee.parent = caller
     frame.pointee.returnPC = i.next
     frame.pointee.callSite = siteIndex

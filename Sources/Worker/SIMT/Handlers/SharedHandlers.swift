@@ -83,6 +83,8 @@ private func isFine(_ w: WarpPointer, _ i: InstructionPointer, size: Int) -> Boo
     let record = SharedAddresses.record(w, i.instruction.pointee.a)
     guard w.warp.pointee.mask == ~0, record.pointee.mask == ~0 else { return false }
     let offset = Int64(bitPattern: i.instruction.pointee.immediate)
+    // Far offsets would wrap around in the sums below.
+    guard offset == Int64(Int32(truncatingIfNeeded: offset)) else { return false }
     let bits = record.pointee.bits | UInt32(truncatingIfNeeded: offset)
     let end = Int64(record.pointee.greatest) &+ offset &+ Int64(size)
     return bits & UInt32(truncatingIfNeeded: size &- 1) == 0 && Int64(record.pointee.least) &+ offset >= 0
