@@ -4,7 +4,8 @@ import pytest
 
 from conftest import EXPORTS
 
-SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors"]
+SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors",
+          "managed"]
 
 
 @pytest.mark.parametrize("name", SIMPLE)

@@ -43,6 +43,20 @@ enum Mirrors {
         return true
     }
 
+    /// Mirrors memory of which the device has the only true copy so far.
+    static func addFetched(
+        host: UnsafeMutableRawPointer, deviceAddress: UInt64, byteCount: Int, _ target: CallTarget
+    ) -> Bool {
+        CPosix.memset(host, 0, byteCount)
+        guard let mirror = Mirror(host: host, deviceAddress: deviceAddress, byteCount: byteCount) else { return false }
+        fetch(mirror, target)
+        lock.acquire()
+        entries.append(Entry(mirror: mirror, context: target.context))
+        update()
+        lock.release()
+        return true
+    }
+
     static func remove(deviceAddress: UInt64) {
         lock.acquire()
         for entry in entries where entry.mirror.deviceAddress == deviceAddress { entry.mirror.dispose() }

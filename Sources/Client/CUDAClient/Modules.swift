@@ -45,6 +45,8 @@ final class ModuleRecord {
     let snapshot: ModuleSnapshot
     var functions: [UnsafeMutablePointer<FunctionRecord>] = []
     var isLoaded = true
+    /// The most registers that a thread may use, as the program asked when it linked or loaded; 0 for no limit.
+    var registerLimit: UInt32 = 0
 
     init(
         id: UInt64, handle: OpaquePointer, context: UnsafeMutablePointer<ContextState>, snapshot: ModuleSnapshot
@@ -97,6 +99,8 @@ extension CUDADriver {
             return (CUDA_ERROR_INVALID_IMAGE, nil)
         }
         let module = ModuleRecord(id: made.id, handle: made.handle, context: target.context, snapshot: snapshot)
+        showManagedVariables(of: module, target)
+        module.registerLimit = max(options.registerLimit, LinkBundle.registerLimit(image))
         entry(made.handle, .module)?.pointee.object = Unmanaged.passRetained(module).toOpaque()
         tablesLock.acquire()
         details(of: target.context).modules.append(module)
@@ -121,9 +125,15 @@ extension CUDADriver {
     /// Ends a module's handles; its worker is told elsewhere.
     static func forget(_ module: ModuleRecord) {
         module.isLoaded = false
-        for function in module.functions { _ = endHandle(function.pointee.handle, .function) }
-        // The records stay: a launch on another thread may still read one. They are small.
+        for global in module.snapshot.globals where global.isManaged {
+            Mirrors.remove(deviceAddress: global.address)
+        }
+        tablesLock.acquire()
+        let functions = module.functions
         module.functions = []
+        tablesLock.release()
+        // The records stay: a launch on another thread may still read one. They are small.
+        for function in functions { _ = endHandle(function.pointee.handle, .function) }
         if let object = endHandle(module.handle, .module) { Unmanaged<ModuleRecord>.fromOpaque(object).release() }
     }
 
@@ -177,7 +187,7 @@ extension CUDADriver {
         }
         var reply = FunctionLoad.Reply()
         let status = target.call(FunctionLoad(function: made.id, module: module.id, name: name), &reply)
-        guard status == CUDA_SUCCESS, let snapshot = decodeFunction(reply.bytes) else {
+        guard status == CUDA_SUCCESS, let snapshot = decodeFunction(reply.bytes), isLaunchable(snapshot) else {
             _ = endHandle(made.handle, .function)
             return (status == CUDA_SUCCESS ? CUDA_ERROR_INVALID_IMAGE : status, nil)
         }
@@ -187,6 +197,15 @@ extension CUDADriver {
         module.functions.append(record)
         tablesLock.release()
         return (CUDA_SUCCESS, record)
+    }
+
+    /// Whether the parameters fit in a launch; anything else is damage.
+    private static func isLaunchable(_ snapshot: FunctionSnapshot) -> Bool {
+        for slot in snapshot.parameters
+        where UInt64(slot.offset) &+ UInt64(slot.byteCount) > UInt64(WireLimits.launchParameterByteCountMax) {
+            return false
+        }
+        return true
     }
 
     private static func record(
@@ -204,6 +223,10 @@ extension CUDADriver {
         attributes.initialize(repeating: 0, count: FunctionRecord.attributeCount)
         for index in 0..<min(FunctionRecord.attributeCount, snapshot.attributes.count) {
             attributes[index] = snapshot.attributes[index]
+        }
+        if module.registerLimit > 0 {
+            let index = Int(CU_FUNC_ATTRIBUTE_NUM_REGS.rawValue)
+            attributes[index] = min(attributes[index], Int32(truncatingIfNeeded: min(module.registerLimit, 255)))
         }
         let text = UnsafeMutablePointer<CChar>.allocate(capacity: name.count &+ 1)
         for index in 0..<name.count { (text + index).initialize(to: CChar(bitPattern: name[index])) }

@@ -89,7 +89,11 @@ extension CUDADriver {
     public static func libraryUnload(_ handle: CUlibrary?) -> CUresult {
         withLibrary(handle) { library in
             guard let object = endHandle(handle, .library) else { return CUDA_ERROR_INVALID_HANDLE }
-            for module in library.modules where module.isLoaded { _ = unload(module) }
+            tablesLock.acquire()
+            let modules = library.modules
+            library.modules = []
+            tablesLock.release()
+            for module in modules where module.isLoaded { _ = unload(module) }
             for kernel in library.kernels { _ = endHandle(kernel.pointee.handle, .kernel) }
             Unmanaged<LibraryRecord>.fromOpaque(object).release()
             return CUDA_SUCCESS
@@ -179,15 +183,6 @@ extension CUDADriver {
                 return CUDA_SUCCESS
             }
         }
-    }
-
-    /// The corresponding C function is `cuLibraryGetManaged`. Managed variables are not supported.
-    public static func libraryGetManaged(
-        _ address: UnsafeMutablePointer<CUdeviceptr>?, _ byteCount: UnsafeMutablePointer<Int>?, _ handle: CUlibrary?,
-        _ name: UnsafePointer<CChar>?
-    ) -> CUresult {
-        guard name != nil, address != nil || byteCount != nil else { return CUDA_ERROR_INVALID_VALUE }
-        return withLibrary(handle) { _ in CUDA_ERROR_NOT_FOUND }
     }
 
     /// The corresponding C function is `cuLibraryGetUnifiedFunction`. The device runs no code at host addresses.

@@ -190,10 +190,9 @@ extension CUDADriver {
     private static func hint(_ address: UInt64, _ byteCount: Int, _ stream: CUstream?) -> CUresult {
         withContext { _ in
             guard streamID(stream) != nil else { return CUDA_ERROR_INVALID_HANDLE }
-            guard byteCount > 0, let device = device(containing: address),
-                let block = device.memory.block(containing: address), block.kind == MemoryKind.managed.rawValue,
-                UInt64(byteCount) <= block.byteCount &- (address &- block.address)
-            else { return CUDA_ERROR_INVALID_VALUE }
+            guard byteCount > 0, isManaged(address, byteCount: UInt64(byteCount)) else {
+                return CUDA_ERROR_INVALID_VALUE
+            }
             return CUDA_SUCCESS
         }
     }

@@ -30,8 +30,9 @@ extension CUDADriver {
             }
             guard let (global, context) = global(containing: address) else { return nil }
             return PointerFacts(
-                start: global.address, byteCount: global.byteCount, serial: global.address, kind: .device,
-                context: context, deviceAddress: address, hostAddress: 0, pool: nil)
+                start: global.address, byteCount: global.byteCount, serial: global.address,
+                kind: global.isManaged ? .managed : .device, context: context, deviceAddress: address,
+                hostAddress: global.isManaged ? address : 0, pool: nil)
         }
         tablesLock.acquire()
         defer { tablesLock.release() }

@@ -89,10 +89,7 @@ extension CUDADriver {
     ) -> CUresult {
         guard flags == 1 || flags == 2 || flags == 4 else { return CUDA_ERROR_INVALID_VALUE }
         return withStream(stream) { _, _ in
-            guard let device = device(containing: address), let block = device.memory.block(containing: address),
-                block.kind == MemoryKind.managed.rawValue
-            else { return CUDA_ERROR_INVALID_VALUE }
-            return CUDA_SUCCESS
+            isManaged(address, byteCount: 1) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE
         }
     }
 
