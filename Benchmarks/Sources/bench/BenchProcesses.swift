@@ -23,7 +23,8 @@ extension BenchSuite {
     ) throws {
         let worker = Process()
         let words = [
-            "--listen", endpoint, "--vram", "1GiB", "--threads", "\(threads)", "--ready-fd", "1", "--log-level", "error",
+            "--listen", endpoint, "--vram", "1GiB", "--threads", "\(threads)", "--ready-fd", "1",
+            "--log-level", "error",
         ]
         prepare(worker, arguments.installed.appending(path: "bin/roost-worker"), words, cpu: arguments.workerCPU)
         let ready = Pipe()

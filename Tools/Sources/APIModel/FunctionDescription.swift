@@ -37,7 +37,7 @@ public struct ParameterDescription: Codable, Equatable, Sendable {
     /// Creates a parameter.
     public init(
         name: String, type: String, direction: ParameterDirection = .in, length: String? = nil,
-        nullable: Bool = false, handle: String? = nil, bulk: Bool = false
+        nullable: Bool = false, handle: String? = nil
     ) {
         self.name = name
         self.type = type
@@ -45,7 +45,7 @@ public struct ParameterDescription: Codable, Equatable, Sendable {
         self.length = length
         self.nullable = nullable
         self.handle = handle
-        self.bulk = bulk
+        bulk = false
     }
 
     private enum CodingKeys: String, CodingKey {

@@ -40,8 +40,7 @@ public struct WireCommandDescription: Codable, Equatable, Sendable {
 
     /// Creates a command.
     public init(
-        id: Int, name: String, doc: String, call: CallKind, fields: [WireField], outputs: [WireField],
-        bulk: Bool? = nil, bulkReply: Bool? = nil
+        id: Int, name: String, doc: String, call: CallKind, fields: [WireField], outputs: [WireField]
     ) {
         self.id = id
         self.name = name
@@ -49,8 +48,6 @@ public struct WireCommandDescription: Codable, Equatable, Sendable {
         self.call = call
         self.fields = fields
         self.outputs = outputs
-        self.bulk = bulk
-        self.bulkReply = bulkReply
     }
 
     private enum CodingKeys: String, CodingKey {
