@@ -238,6 +238,7 @@ struct Decoder {
             try decodeMovement(operation)
         case "atom", "red", "shfl", "vote", "match", "redux", "activemask", "elect", "cp":
             try decodeCollective(operation)
+        case "mbarrier": try decodeMemoryBarrier(operation)
         case "mma", "wmma", "ldmatrix", "stmatrix": try decodeTensor(operation)
         default:
             guard let form = try Forms.find(operation) else { throw operation.unsupported }

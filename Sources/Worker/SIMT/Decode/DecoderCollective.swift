@@ -130,8 +130,10 @@ extension Decoder {
 
     /// `cp.async` copies at once, so groups of it are always complete.
     private mutating func decodeAsyncCopy(_ operation: Operation, _ operands: [PTXOperand]) throws(PTXError) {
-        guard operation.has("async"), !operation.has("bulk"), !operation.has("mbarrier") else {
-            throw operation.unsupported
+        guard operation.has("async"), !operation.has("bulk") else { throw operation.unsupported }
+        if operation.opcode == "cp", operation.instruction.modifiers.contains(where: { $0.hasPrefix("mbarrier") }) {
+            try decodeCopyArrival(operation)
+            return
         }
         if operation.has("commit_group") || operation.has("wait_group") || operation.has("wait_all") { return }
         guard operands.count >= 3, case .integer(let size) = operands[2], [4, 8, 16].contains(size),

@@ -77,8 +77,7 @@ extension Decoder {
         // d, a, b, c; `wmma.mma` of halves names d and c only.
         let all = types.count == 2 && isOpaque ? [types[0], .f16, .f16, types[1]] : types
         guard all.count == 4 else { throw operation.unsupported }
-        var shape = TensorShape(
-            m: sizes.m, n: sizes.n, k: sizes.k, a: all[1], b: all[2], c: all[3], d: all[0])
+        var shape = TensorShape(sizes, a: all[1], b: all[2], c: all[3], d: all[0])
         shape.isOpaque = isOpaque
         shape.saturates = operation.has("satfinite")
         let isKnown =

@@ -11,7 +11,7 @@ enum Forms {
         case .f16x2, .bf16x2: return HalfForms.find(operation, type)
         default: break
         }
-        return IntegerForms.find(operation, type) ?? BitForms.find(operation, type)
+        return IntegerForms.find(operation, type) ?? BitForms.find(operation, type) ?? VideoForms.find(operation)
     }
 
     private static func floatForm(_ operation: Operation, _ type: PTXType) -> Form? {

@@ -40,8 +40,8 @@ struct TensorShape {
         return bits | UInt64(aCount) << 44 | UInt64(bCount) << 48
     }
 
-    init(m: Int, n: Int, k: Int, a: TensorElement, b: TensorElement, c: TensorElement, d: TensorElement) {
-        (self.m, self.n, self.k) = (m, n, k)
+    init(_ sizes: (m: Int, n: Int, k: Int), a: TensorElement, b: TensorElement, c: TensorElement, d: TensorElement) {
+        (m, n, k) = sizes
         (self.a, self.b, self.c, self.d) = (a, b, c, d)
     }
 
