@@ -79,71 +79,63 @@ extension CUDADriver {
 
     /// Copies a box of bytes.
     static func copy(
-        to destination: CopyPlane, from source: CopyPlane, width: Int, height: Int, depth: Int, stream: UInt64,
-        _ target: CallTarget
+        to destination: CopyPlane, from source: CopyPlane, _ box: Box, stream: UInt64, _ target: CallTarget
     ) -> CUresult {
-        guard let dense = denseByteCount(width, height, depth) else { return CUDA_ERROR_INVALID_VALUE }
-        guard dense > 0 else { return CUDA_SUCCESS }
-        if height == 1, depth == 1 {
-            return copy(to: destination.end, from: source.end, width, stream: stream, target)
+        guard box.byteCount > 0 else { return CUDA_SUCCESS }
+        if box.height == 1, box.depth == 1 {
+            return copy(to: destination.end, from: source.end, box.width, stream: stream, target)
         }
         if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
-        let box = Box(width: width, height: height, depth: depth, byteCount: dense)
         switch (destination.end, source.end) {
         case (.host(let to), .host(let from)):
             box.copyRows(to: to, destination.pitch, destination.slicePitch, from: from, source.pitch, source.slicePitch)
             return CUDA_SUCCESS
-        case (.device(let to), .host(let from)): return upload(to, destination, from, source, box, stream, target)
-        case (.host(let to), .device(let from)): return download(to, destination, from, source, box, stream, target)
+        case (.device(let to), .host(let from)): return target.upload(to, destination, from, source, box, stream)
+        case (.host(let to), .device(let from)): return target.download(to, destination, from, source, box, stream)
         case (.device(let to), .device(let from)):
             return target.send(
                 CopyDeviceToDevice3D(
                     destination: to, destinationPitch: UInt64(destination.pitch),
                     destinationSlicePitch: UInt64(destination.slicePitch), source: from,
                     sourcePitch: UInt64(source.pitch), sourceSlicePitch: UInt64(source.slicePitch),
-                    width: UInt64(width), height: UInt64(height), depth: UInt64(depth), stream: stream))
+                    width: UInt64(box.width), height: UInt64(box.height), depth: UInt64(box.depth), stream: stream))
         }
     }
+}
 
-    private static func denseByteCount(_ width: Int, _ height: Int, _ depth: Int) -> Int? {
-        guard width >= 0, height >= 0, depth >= 0 else { return nil }
-        let (plane, overflowPlane) = width.multipliedReportingOverflow(by: height)
-        let (all, overflow) = plane.multipliedReportingOverflow(by: depth)
-        return overflow || overflowPlane || all > 1 << 40 ? nil : all
-    }
-
-    private static func upload(
+extension CallTarget {
+    fileprivate func upload(
         _ to: UInt64, _ destination: CopyPlane, _ from: UnsafeMutableRawPointer, _ source: CopyPlane, _ box: Box,
-        _ stream: UInt64, _ target: CallTarget
+        _ stream: UInt64
     ) -> CUresult {
         let command = CopyHostToDevice3D(
             bulkByteCount: UInt64(box.byteCount), address: to, pitch: UInt64(destination.pitch),
             slicePitch: UInt64(destination.slicePitch), width: UInt64(box.width), height: UInt64(box.height),
             depth: UInt64(box.depth), stream: stream)
         if box.isDense(source) {
-            return target.send(command, bulk: UnsafeRawBufferPointer(start: from, count: box.byteCount))
+            return send(command, bulk: UnsafeRawBufferPointer(start: from, count: box.byteCount))
         }
         guard let packed = malloc(box.byteCount) else { return CUDA_ERROR_OUT_OF_MEMORY }
         defer { CPosix.free(packed) }
         box.copyRows(to: packed, box.width, box.width &* box.height, from: from, source.pitch, source.slicePitch)
-        return target.send(command, bulk: UnsafeRawBufferPointer(start: packed, count: box.byteCount))
+        return send(command, bulk: UnsafeRawBufferPointer(start: packed, count: box.byteCount))
     }
 
-    private static func download(
+    fileprivate func download(
         _ to: UnsafeMutableRawPointer, _ destination: CopyPlane, _ from: UInt64, _ source: CopyPlane, _ box: Box,
-        _ stream: UInt64, _ target: CallTarget
+        _ stream: UInt64
     ) -> CUresult {
         let command = CopyDeviceToHost3D(
             address: from, pitch: UInt64(source.pitch), slicePitch: UInt64(source.slicePitch),
             width: UInt64(box.width), height: UInt64(box.height), depth: UInt64(box.depth), stream: stream)
         var reply = CopyDeviceToHost3D.Reply()
         if box.isDense(destination) {
-            return target.call(
+            return call(
                 command, &reply, into: UnsafeMutableRawBufferPointer(start: to, count: box.byteCount))
         }
         guard let packed = malloc(box.byteCount) else { return CUDA_ERROR_OUT_OF_MEMORY }
         defer { CPosix.free(packed) }
-        let status = target.call(
+        let status = call(
             command, &reply, into: UnsafeMutableRawBufferPointer(start: packed, count: box.byteCount))
         if status == CUDA_SUCCESS {
             box.copyRows(
@@ -155,10 +147,22 @@ extension CUDADriver {
 
 /// The size of a copied box, in bytes, rows and slices.
 struct Box {
-    var width: Int
-    var height: Int
-    var depth: Int
-    var byteCount: Int
+    let width: Int
+    let height: Int
+    let depth: Int
+    let byteCount: Int
+
+    /// Nil when a size is negative, or too large to be copied.
+    init?(width: Int, height: Int, depth: Int) {
+        guard width >= 0, height >= 0, depth >= 0 else { return nil }
+        let (plane, overflowPlane) = width.multipliedReportingOverflow(by: height)
+        let (all, overflow) = plane.multipliedReportingOverflow(by: depth)
+        guard !overflow, !overflowPlane, all <= 1 << 40 else { return nil }
+        self.width = width
+        self.height = height
+        self.depth = depth
+        byteCount = all
+    }
 
     /// Whether a plane has no gaps between the box's rows and slices.
     func isDense(_ plane: CopyPlane) -> Bool {

@@ -4,9 +4,9 @@ internal import Transport
 internal import WireProtocol
 
 /// The connection on which a worker asks the client to run host functions, and the thread that runs them in order.
+// SAFETY: the connection is read by one thread only, which also is its only writer; `nextSequence` belongs to that
+// thread.
 public final class EventsLink: @unchecked Sendable {
-    // SAFETY: the connection is read by one thread only, which also is its only writer; `nextSequence` belongs to
-    // that thread.
     private let worker: Worker
     private let connection: Connection
     private let run: @Sendable (UInt64) -> Void

@@ -127,6 +127,7 @@ private enum StandardOutput {
     static func flush() {
         guard let function = posix_dynamic_symbol("fflush"), let stream = posix_dynamic_symbol("stdout") else { return }
         typealias Flush = @convention(c) (UnsafeMutableRawPointer?) -> Int32
+        // SAFETY: the C library's `fflush` has this signature.
         _ = unsafeBitCast(function, to: Flush.self)(stream.load(as: UnsafeMutableRawPointer?.self))
     }
 }

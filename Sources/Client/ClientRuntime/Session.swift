@@ -15,8 +15,10 @@ public enum Session {
     nonisolated(unsafe) private static var hasHandlers = false
     nonisolated(unsafe) private static var wasForked = false
     /// Added to every waiting call (`ROOST_RTT_US`).
+    // SAFETY: written while the session starts, read-only afterwards.
     nonisolated(unsafe) static var extraRoundTripNanoseconds: UInt64 = 0
     /// Whether every command is waited for (`ROOST_STRICT`).
+    // SAFETY: written while the session starts, read-only afterwards.
     nonisolated(unsafe) public private(set) static var isStrict = false
 
     private enum State {

@@ -215,9 +215,10 @@ extension CUDADriver {
         guard let from else { return sourceStatus }
         let (destinationStatus, to) = plane(destination, request, target)
         guard let to else { return destinationStatus }
-        return copy(
-            to: to, from: from, width: request.WidthInBytes, height: request.Height, depth: request.Depth,
-            stream: stream, target)
+        guard let box = Box(width: request.WidthInBytes, height: request.Height, depth: request.Depth) else {
+            return CUDA_ERROR_INVALID_VALUE
+        }
+        return copy(to: to, from: from, box, stream: stream, target)
     }
 
     /// One side of a request.

@@ -77,33 +77,39 @@ enum ExportTables {
         return slots
     }
 
+    /// A function as a table keeps it.
+    private static func slot<Function>(_ function: Function) -> Slot {
+        // SAFETY: only called with C functions, which are addresses.
+        unsafeBitCast(function, to: Slot.self)
+    }
+
     private static func makeAll() {
-        let nothing = unsafeBitCast(silent, to: Slot.self)
-        let refusal = unsafeBitCast(refusing, to: Slot.self)
+        let nothing = slot(silent)
+        let refusal = slot(refusing)
         let runtime = make(runtimeInterface, slotCount: 13, filler: refusal)
-        runtime[1] = unsafeBitCast(RuntimeSlots.loadWrapped, to: Slot.self)
-        runtime[2] = unsafeBitCast(RuntimeSlots.primaryContext, to: Slot.self)
-        runtime[6] = unsafeBitCast(RuntimeSlots.loadWrappedMore, to: Slot.self)
+        runtime[1] = slot(RuntimeSlots.loadWrapped)
+        runtime[2] = slot(RuntimeSlots.primaryContext)
+        runtime[6] = slot(RuntimeSlots.loadWrappedMore)
         runtime[7] = nothing
-        runtime[8] = unsafeBitCast(RuntimeSlots.loadBare, to: Slot.self)
+        runtime[8] = slot(RuntimeSlots.loadBare)
         runtime[10] = nil
         runtime[12] = nothing
         let hooks = make(callbackHooks, slotCount: 7, filler: nothing)
-        hooks[2] = unsafeBitCast(HookSlots.events, to: Slot.self)
-        hooks[6] = unsafeBitCast(HookSlots.domains, to: Slot.self)
+        hooks[2] = slot(HookSlots.events)
+        hooks[6] = slot(HookSlots.domains)
         let thread = make(threadLocal, slotCount: 4, filler: nothing)
-        thread[2] = unsafeBitCast(ContextSlots.current, to: Slot.self)
+        thread[2] = slot(ContextSlots.current)
         let storage = make(contextStorage, slotCount: 4, filler: nil, hasSize: false)
-        storage[0] = unsafeBitCast(StorageSlots.put, to: Slot.self)
-        storage[1] = unsafeBitCast(StorageSlots.remove, to: Slot.self)
-        storage[2] = unsafeBitCast(StorageSlots.get, to: Slot.self)
+        storage[0] = slot(StorageSlots.put)
+        storage[1] = slot(StorageSlots.remove)
+        storage[2] = slot(StorageSlots.get)
         let checks = make(contextChecks, slotCount: 4, filler: nothing)
-        checks[2] = unsafeBitCast(ContextSlots.check, to: Slot.self)
+        checks[2] = slot(ContextSlots.check)
         let integrity = make(integrityCheck, slotCount: 3, filler: nothing)
-        integrity[1] = unsafeBitCast(IntegritySlots.answer, to: Slot.self)
+        integrity[1] = slot(IntegritySlots.answer)
         let tools = make(toolsContext, slotCount: 64, filler: nothing)
-        tools[3] = unsafeBitCast(ContextSlots.device, to: Slot.self)
-        tools[4] = unsafeBitCast(ContextSlots.identifier, to: Slot.self)
+        tools[3] = slot(ContextSlots.device)
+        tools[4] = slot(ContextSlots.identifier)
         _ = make(libraryHooks, slotCount: 16, filler: nothing)
     }
 }
@@ -237,6 +243,7 @@ private enum IntegritySlots {
     private static func threadWord() -> UInt32 {
         guard let symbol = posix_dynamic_symbol("pthread_self") else { return 0 }
         typealias Own = @convention(c) () -> UInt
+        // SAFETY: the C library's `pthread_self` has this signature.
         return UInt32(truncatingIfNeeded: unsafeBitCast(symbol, to: Own.self)())
     }
 }

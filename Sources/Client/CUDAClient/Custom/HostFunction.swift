@@ -5,8 +5,8 @@ internal import WireProtocol
 
 /// Functions of the program that streams run, by token, until the worker asks for them.
 private enum PendingHostFunctions {
+    // SAFETY: a C function and its argument; the program promises that both can be used from the driver's thread.
     struct Call: @unchecked Sendable {
-        // SAFETY: a C function and its argument; the program promises that both can be used from the driver's thread.
         var token: UInt64
         var function: CUhostFn?
         var callback: CUstreamCallback?
