@@ -137,9 +137,9 @@ let runtimeTargets: [Target] = [
     tests("Transport", uses: ["Transport", "WireProtocol", "Primitives", "CPosix"]),
     tests("NVMLClient", uses: ["NVMLClient", "CNVML", "Transport", "WireProtocol", "Primitives", "CPosix"]),
     tests("CUDAClient", uses: ["CUDAClient", "ClientRuntime", "CCUDA", "Primitives"]),
-    tests("PTX", uses: ["PTX"]),
+    tests("PTX", uses: ["PTX", "GPUTestKit"]),
     tests("DeviceImages", uses: ["DeviceImages"]),
-    tests("SIMT", uses: ["SIMT", "PTX", "Primitives"]),
+    tests("SIMT", uses: ["SIMT", "PTX", "GPUTestKit", "Primitives"]),
     tests("SoftwareBackend", uses: ["SoftwareBackend", "GPUBackend", "GPUTestKit", "Primitives"]),
     tests("WorkerCore", uses: ["WorkerCore", "GPUTestKit", "GPUBackend", "Transport", "WireProtocol", "Primitives"]),
     tests(

@@ -19,7 +19,7 @@ struct LaneExecutor: CommandExecutor {
 
     init(session: WorkerSession, progress: LaneProgress) {
         let connection = progress.connection
-        let handler = LaneHandler(session: session)
+        let handler = LaneHandler(session: session, laneIndex: progress.index)
         let writer = ReplyWriter(connection: connection)
         let current = CurrentCommand()
         source = BulkSource { connection.receive($0) }

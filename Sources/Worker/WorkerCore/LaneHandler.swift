@@ -6,6 +6,8 @@ import WireProtocol
 /// Performs the commands of one lane. Its methods are spread over `LaneHandler+….swift`, one file for each family.
 final class LaneHandler: CommandHandler {
     let session: WorkerSession
+    /// The lane's number in its session.
+    private let laneIndex: UInt32
     /// The lane's context.
     var current: WorkerContext?
     private var perThread: (context: WorkerContext, stream: any BackendStream)?
@@ -14,8 +16,9 @@ final class LaneHandler: CommandHandler {
     /// Whether a wait for another lane ended without success.
     var hasLaneWaitFailed = false
 
-    init(session: WorkerSession) {
+    init(session: WorkerSession, laneIndex: UInt32) {
         self.session = session
+        self.laneIndex = laneIndex
     }
 
     /// The lane's context, or `INVALID_CONTEXT`.
@@ -69,8 +72,9 @@ final class LaneHandler: CommandHandler {
     func noop(_ command: Noop) throws(CommandError) {}
 
     func laneWait(_ command: LaneWait) throws(CommandError) {
-        let isDone = session.lanes.wait(
-            for: command.lane, sequence: command.sequence, nanoseconds: session.limits.laneWaitNanoseconds)
+        // A lane that waits for itself would only find its own past.
+        let limit = command.lane == laneIndex ? 0 : session.limits.laneWaitNanoseconds
+        let isDone = session.lanes.wait(for: command.lane, sequence: command.sequence, nanoseconds: limit)
         hasLaneWaitFailed = !isDone
     }
 

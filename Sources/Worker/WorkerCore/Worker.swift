@@ -26,6 +26,7 @@ public final class Worker: @unchecked Sendable {
     let commandCount = Atomic<UInt64>(0)
     let launchCount = Atomic<UInt64>(0)
     let utilization = UtilizationMeter()
+    private let deviceCount = Atomic(0)
 
     private let monitor = Monitor()
     private var registry = Registry()
@@ -39,6 +40,15 @@ public final class Worker: @unchecked Sendable {
         self.logger = logger
         ledger = VRAMLedger(limit: configuration.vramByteCount)
     }
+
+    /// Counts one more device of a session; false when there are too many.
+    func takeDevice() -> Bool {
+        let isFine = deviceCount.add(1, ordering: .relaxed).newValue <= configuration.limits.deviceCount
+        if !isFine { giveBackDevices(1) }
+        return isFine
+    }
+
+    func giveBackDevices(_ count: Int) { deviceCount.subtract(count, ordering: .relaxed) }
 
     func withLedger<Result>(_ body: (inout VRAMLedger<UInt64>) -> Result) -> Result {
         ledgerLock.acquire()

@@ -27,6 +27,9 @@ public struct WorkerLimits: Sendable {
     /// Contexts, streams, events, modules or functions of one session, each.
     public var handleCount = 1 << 20
     public var contextCount = 64
+    /// Devices, each with an arena and a thread, of one session and of all sessions together.
+    public var deviceCountPerSession = 16
+    public var deviceCount = 110
     /// Allocations of one session.
     public var allocationCount = 1 << 20
     /// Bytes of host memory that a session may have mapped for the device.

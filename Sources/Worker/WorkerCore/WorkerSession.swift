@@ -100,12 +100,18 @@ final class WorkerSession: @unchecked Sendable {
         defer { lock.release() }
         guard !state.isClosed else { throw .deinitialized }
         if let device = state.devices[ordinal] { return device }
+        guard state.devices.count < limits.deviceCountPerSession, worker.takeDevice() else {
+            throw CommandError(BackendStatus.outOfMemory, "the worker's clients use as many devices as it allows")
+        }
+        var isMade = false
+        defer { if !isMade { worker.giveBackDevices(1) } }
         let arena = AddressArena(base: DeviceArena.base(ordinal: ordinal), byteCount: DeviceArena.byteCount)
         let backend = try translating { () throws(BackendError) in
             try worker.backend.makeSession(device: 0, arena: arena, host: SessionHost(session: self))
         }
         let device = SessionDevice(ordinal: ordinal, backend: backend)
         state.devices[ordinal] = device
+        isMade = true
         state.moduleArenas[ordinal] = ModuleArena(arenaBase: arena.base)
         return device
     }
@@ -129,6 +135,7 @@ final class WorkerSession: @unchecked Sendable {
             return state
         }
         for device in old.devices.values { device.backend.close() }
+        worker.giveBackDevices(old.devices.count)
         // A context and its default stream hold each other: without this, the session's memory would stay too.
         old.contexts.forEach { _, context in context.backend.destroy() }
         worker.withLedger { $0.close(serial) }

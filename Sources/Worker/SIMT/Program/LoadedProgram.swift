@@ -37,7 +37,7 @@ public final class LoadedProgram: Sendable {
     /// Functions whose address a global holds, so that an indirect call may reach them.
     let addressTaken: [Int]
     let heap: KernelHeap?
-    private let kernels = Mutex<[String: Kernel]>([:])
+    private let kernels = Mutex(DecodedKernels())
 
     /// `.global` and `.const` variables that have names outside their module.
     public let globals: [Global]
@@ -73,6 +73,14 @@ public final class LoadedProgram: Sendable {
         kernelNames = linker.functions.compactMap { $0.function.isEntry ? $0.function.name : nil }
     }
 
+    private struct DecodedKernels {
+        var byName: [String: Kernel] = [:]
+        var instructionCount = 0
+    }
+
+    /// Each kernel has its own copy of the functions that it calls, so a small text can become many instructions.
+    private static let instructionCountMax = 1 << 23
+
     /// The global with a name.
     public func global(named name: String) -> Global? {
         globals.first { $0.name == name }
@@ -80,13 +88,22 @@ public final class LoadedProgram: Sendable {
 
     /// Decodes a kernel, or returns it decoded. An instruction that can't be run is an `unsupported` error.
     public func kernel(named name: String) throws(PTXError) -> Kernel {
-        if let kernel = kernels.withLock({ $0[name] }) { return kernel }
+        if let kernel = kernels.withLock({ $0.byName[name] }) { return kernel }
         guard let index = functions.firstIndex(where: { $0.function.isEntry && $0.function.name == name }) else {
             throw PTXError(.name, at: PTXPosition(line: 1, column: 1), "no kernel named \(name)")
         }
         var builder = KernelBuilder(self)
         let kernel = try builder.build(entry: index)
-        kernels.withLock { $0[name] = kernel }
+        let isKept = kernels.withLock { (kernels: inout DecodedKernels) -> Bool in
+            kernels.instructionCount += kernel.functions.values.reduce(0) { $0 + $1.count }
+            guard kernels.instructionCount <= Self.instructionCountMax else { return false }
+            kernels.byName[name] = kernel
+            return true
+        }
+        guard isKept else {
+            let position = functions[index].function.position
+            throw PTXError(.limit, at: position, "the module's kernels are too large together")
+        }
         return kernel
     }
 
