@@ -119,7 +119,11 @@ extension Decoder {
             move.d = narrow
             emit(move)
         } else if let code = Self.uniform(name, axis) {
-            var move = Instruction(wide ? SpecialHandlers.uniform64 : SpecialHandlers.uniform32)
+            let handler: Handler =
+                code.isFixed
+                ? (wide ? SpecialHandlers.fixed64 : SpecialHandlers.fixed32)
+                : (wide ? SpecialHandlers.uniform64 : SpecialHandlers.uniform32)
+            var move = Instruction(handler)
             move.flags = code.rawValue
             move.d = offset
             emit(move)

@@ -35,6 +35,9 @@ final class Block {
     private var entryFrames: [UnsafeMutablePointer<Frame>] = []
     private let fragmentSlots: UnsafeMutablePointer<Fragment>
     private let threads: UnsafeMutablePointer<UInt32>
+    private let uniforms: UnsafeMutablePointer<UInt32>
+    /// Barriers at which somebody has arrived.
+    private var activeBarriers = 0
 
     /// Nil when the host has no memory for it.
     init?(_ launch: LaunchState) {
@@ -55,7 +58,10 @@ final class Block {
         warps = .allocate(capacity: warpCount)
         fragmentSlots = .allocate(capacity: warpCount * 33)
         threads = .allocate(capacity: warpCount * 96)
+        uniforms = .allocate(capacity: SpecialHandlers.uniformCount)
+        uniforms.initialize(repeating: 0, count: SpecialHandlers.uniformCount)
         fillThreads()
+        fillUniforms()
         for index in 0..<warpCount {
             (warps + index).initialize(to: makeWarp(index))
         }
@@ -67,6 +73,7 @@ final class Block {
         warps.deallocate()
         fragmentSlots.deallocate()
         threads.deallocate()
+        uniforms.deallocate()
         for frame in everyFrame {
             frame.pointee.registers.deallocate()
             frame.deallocate()
@@ -83,6 +90,22 @@ final class Block {
         }
     }
 
+    /// What stays the same from block to block.
+    private func fillUniforms() {
+        func set(_ code: SpecialHandlers.Uniform, _ value: UInt32) { uniforms[Int(code.rawValue)] = value }
+        let (grid, block) = (launch.launch.grid, launch.launch.block)
+        set(.blockSizeX, block.x)
+        set(.blockSizeY, block.y)
+        set(.blockSizeZ, block.z)
+        set(.gridX, grid.x)
+        set(.gridY, grid.y)
+        set(.gridZ, grid.z)
+        set(.warpCount, UInt32(warpCount))
+        set(.dynamicShared, UInt32(truncatingIfNeeded: launch.launch.dynamicSharedBytes))
+        set(.totalShared, UInt32(truncatingIfNeeded: sharedByteCount))
+        set(.workspaceHigh, launch.launch.isCooperative ? UInt32(Warp.Window.workspace) : 0)
+    }
+
     private func makeWarp(_ index: Int) -> Warp {
         let frame = takeFrame(launch.entry)
         entryFrames.append(frame)
@@ -90,7 +113,7 @@ final class Block {
             registers: frame.pointee.registers, arenaHost: launch.memory.host, granules: launch.memory.granules,
             shared: shared, local: slab + index * 32 * launch.localByteCount, parameters: launch.parameters,
             workspace: launch.workspace, frame: frame, fragments: fragmentSlots + index * 33,
-            threads: threads + index * 96, block: .passUnretained(self))
+            threads: threads + index * 96, uniforms: uniforms, block: .passUnretained(self))
         warp.arenaAddress = launch.memory.baseAddress
         warp.arenaByteCount = launch.memory.byteCount
         warp.sharedByteCount = UInt64(sharedByteCount)
@@ -111,9 +134,13 @@ final class Block {
             UInt32(truncatingIfNeeded: linear % x), UInt32(truncatingIfNeeded: (linear / x) % y),
             UInt32(truncatingIfNeeded: linear / (x * y))
         )
+        uniforms[Int(SpecialHandlers.Uniform.blockX.rawValue)] = identity.block.0
+        uniforms[Int(SpecialHandlers.Uniform.blockY.rawValue)] = identity.block.1
+        uniforms[Int(SpecialHandlers.Uniform.blockZ.rawValue)] = identity.block.2
         exitedThreads = 0
         doneWarps = 0
-        for index in barriers.indices { barriers[index] = Barrier() }
+        if activeBarriers > 0 { for index in barriers.indices { barriers[index] = Barrier() } }
+        activeBarriers = 0
         for index in 0..<warpCount {
             let warp = warps + index
             let rest = threadCount - index * 32
@@ -134,8 +161,8 @@ final class Block {
 
     /// Runs every warp in turn, `rounds` times at most.
     func run(rounds: Int, budget: Int) -> BlockOutcome {
-        for _ in 0..<rounds {
-            if launch.mustStop { return .fault }
+        for round in 0..<rounds {
+            if round & 15 == 15 ? launch.mustStop : launch.hasFailed { return .fault }
             var progressed = false
             for index in 0..<warpCount {
                 let warp = warps + index
@@ -215,11 +242,13 @@ final class Block {
     /// Accounts for lanes that exited.
     func exited(_ count: Int) {
         exitedThreads += count
+        if activeBarriers == 0 { return }
         for id in barriers.indices where barriers[id].arrived > 0 { releaseIfComplete(id) }
     }
 
     /// Counts arrivals at a barrier; threads that wait have been parked by the caller.
     func arrive(_ id: Int, threads: Int, expected: Int, trueCount: Int) {
+        if barriers[id].arrived == 0 { activeBarriers += 1 }
         barriers[id].arrived += threads
         barriers[id].trueCount += trueCount
         if expected > 0 { barriers[id].expected = expected }
@@ -231,6 +260,7 @@ final class Block {
         let needed = barrier.expected > 0 ? barrier.expected : threadCount - exitedThreads
         guard barrier.arrived >= needed else { return }
         barriers[id] = Barrier()
+        activeBarriers -= 1
         for index in 0..<warpCount {
             let warp = warps + index
             for slot in 0..<warp.pointee.fragmentCount {

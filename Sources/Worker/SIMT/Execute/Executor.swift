@@ -144,6 +144,7 @@ struct BlockRunner {
         var resident: [Block] = []
         var spare: [Block] = []
         var isExhausted = false
+        var turn = 0
         let isCooperative = state.launch.isCooperative
         let limit = isCooperative ? Int.max : Self.residentLimit
         let budget = isCooperative ? 1024 : 4096
@@ -152,7 +153,9 @@ struct BlockRunner {
             if !isExhausted, resident.isEmpty || (resident.count < limit && (isCooperative || state.hasRoomForBlocks)) {
                 if let block = next(&spare) { resident.append(block) } else { isExhausted = true }
             }
-            if resident.isEmpty || state.mustStop { return }
+            turn &+= 1
+            let asks = resident.count > 1 || turn & 15 == 0
+            if resident.isEmpty || (asks ? state.mustStop : state.hasFailed) { return }
             var index = 0
             while index < resident.count {
                 switch resident[index].run(rounds: rounds, budget: budget) {

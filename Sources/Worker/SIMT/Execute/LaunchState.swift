@@ -61,7 +61,10 @@ final class LaunchState: @unchecked Sendable {
         workspace.deallocate()
     }
 
-    /// The launch has failed or was cancelled.
+    /// The launch has failed.
+    var hasFailed: Bool { stop.load(ordering: .relaxed) }
+
+    /// The launch has failed or was cancelled. Asks the caller, so it takes longer than ``hasFailed``.
     var mustStop: Bool {
         if stop.load(ordering: .relaxed) { return true }
         guard isCancelled() else { return false }

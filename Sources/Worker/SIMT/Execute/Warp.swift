@@ -88,6 +88,8 @@ struct Warp {
 
     // Identity.
     var threads: UnsafeMutablePointer<UInt32>
+    /// Special registers that are the same in all lanes, by ``SpecialHandlers/Uniform``.
+    var uniforms: UnsafeMutablePointer<UInt32>
     var index: Int = 0
     var block: Unmanaged<Block>
 

@@ -12,7 +12,6 @@ enum BarrierHandlers {
         if form != .wait, form != .arrive {
             trueCount = (predicate(w, i.instruction.pointee.c) & mask).nonzeroBitCount
         }
-        let block = warp.pointee.block.takeUnretainedValue()
         let fragment = warp.pointee.fragments + warp.pointee.current
         if form == .arrive {
             fragment.pointee.pc = i.next
@@ -23,7 +22,9 @@ enum BarrierHandlers {
             fragment.pointee.barrier = UInt8(id)
             warp.pointee.exit = .blocked
         }
-        block.arrive(id, threads: mask.nonzeroBitCount, expected: expected, trueCount: trueCount)
+        warp.pointee.block.withUnretainedReference {
+            $0.arrive(id, threads: mask.nonzeroBitCount, expected: expected, trueCount: trueCount)
+        }
         return nil
     }
 

@@ -76,24 +76,25 @@ func exitLanes(_ w: WarpPointer) {
     let mask = warp.pointee.mask
     warp.pointee.alive &= ~mask
     warp.pointee.exit = .reschedule
-    let block = warp.pointee.block.takeUnretainedValue()
-    dropLanes(warp.pointee.frame, mask, block)
+    dropLanes(warp, mask)
     removeFragment(warp, at: warp.pointee.current)
     // Those who waited for lanes that are gone may go on.
     for index in 0..<warp.pointee.fragmentCount where warp.pointee.fragments[index].state == .warpSync {
         warp.pointee.fragments[index].state = .runnable
     }
     releaseWarpBarriers(warp)
-    block.exited(mask.nonzeroBitCount)
+    warp.pointee.block.withUnretainedReference { $0.exited(mask.nonzeroBitCount) }
 }
 
 /// Takes lanes out of a frame and of all frames below it; frames without lanes go back to the pool.
-func dropLanes(_ frame: UnsafeMutablePointer<Frame>, _ mask: UInt32, _ block: Block) {
-    var next: UnsafeMutablePointer<Frame>? = frame
+private func dropLanes(_ warp: UnsafeMutablePointer<Warp>, _ mask: UInt32) {
+    var next: UnsafeMutablePointer<Frame>? = warp.pointee.frame
     while let current = next {
         next = current.pointee.parent
         current.pointee.lanes &= ~mask
-        if current.pointee.lanes == 0, next != nil { block.putFrame(current) }
+        if current.pointee.lanes == 0, next != nil {
+            warp.pointee.block.withUnretainedReference { $0.putFrame(current) }
+        }
     }
 }
 

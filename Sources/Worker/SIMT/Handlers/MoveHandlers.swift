@@ -109,6 +109,25 @@ enum SpecialHandlers {
         case blockX, blockY, blockZ, warpIndex, warpCount, processor, grid, clock, clockHigh, clock64
         case globalTimer, globalTimerLow, globalTimerHigh, dynamicShared, totalShared, workspaceLow, workspaceHigh
         case blockSizeX, blockSizeY, blockSizeZ, gridX, gridY, gridZ, clusterRank
+
+        /// Whether it stays the same while a block runs.
+        var isFixed: Bool {
+            switch self {
+            case .warpIndex, .processor, .grid, .clock, .clockHigh, .clock64, .globalTimer, .globalTimerLow,
+                .globalTimerHigh:
+                false
+            default: true
+            }
+        }
+    }
+
+    static let uniformCount = 32
+
+    /// One of the block's values that don't change.
+    static let fixed32: Handler = { w, i in fill32(w, i, w.warp.pointee.uniforms[Int(i.instruction.pointee.flags)]) }
+
+    static let fixed64: Handler = { w, i in
+        fill64(w, i, UInt64(w.warp.pointee.uniforms[Int(i.instruction.pointee.flags)]))
     }
 
     static let uniform32: Handler = { w, i in
@@ -116,7 +135,6 @@ enum SpecialHandlers {
     }
 
     static let uniform64: Handler = { w, i in fill64(w, i, value(w, i.instruction.pointee.flags)) }
-
 }
 
 @inline(__always)
@@ -137,28 +155,12 @@ func fill64(_ w: WarpPointer, _ i: InstructionPointer, _ value: UInt64) -> Instr
 
 @inline(never)
 private func value(_ w: WarpPointer, _ code: UInt32) -> UInt64 {
-    let block = w.warp.pointee.block.takeUnretainedValue()
-    let launch = block.launch.launch
     switch SpecialHandlers.Uniform(rawValue: code) {
-    case .blockX: return UInt64(block.identity.block.0)
-    case .blockY: return UInt64(block.identity.block.1)
-    case .blockZ: return UInt64(block.identity.block.2)
-    case .blockSizeX: return UInt64(launch.block.x)
-    case .blockSizeY: return UInt64(launch.block.y)
-    case .blockSizeZ: return UInt64(launch.block.z)
-    case .gridX: return UInt64(launch.grid.x)
-    case .gridY: return UInt64(launch.grid.y)
-    case .gridZ: return UInt64(launch.grid.z)
     case .warpIndex: return UInt64(w.warp.pointee.index)
-    case .warpCount: return UInt64(block.warpCount)
-    case .processor: return block.identity.linear % 64
-    case .grid, .clusterRank, nil: return 0
+    case .processor: return w.warp.pointee.block.takeUnretainedValue().identity.linear % 64
     case .clock, .clock64: return monotonicNanoseconds()
     case .clockHigh, .globalTimerHigh: return monotonicNanoseconds() &>> 32
     case .globalTimer, .globalTimerLow: return wallNanoseconds()
-    case .dynamicShared: return UInt64(launch.dynamicSharedBytes)
-    case .totalShared: return w.warp.pointee.sharedByteCount
-    case .workspaceLow: return launch.isCooperative ? 0 : 0
-    case .workspaceHigh: return launch.isCooperative ? Warp.Window.workspace : 0
+    default: return 0
     }
 }
