@@ -65,7 +65,6 @@ public func clientEnvironment(
     // Each of these makes one family of clients hand over PTX instead of machine code; a caller's own choice stays.
     let forPTX = [
         "CUPY_COMPILE_WITH_PTX": "1",
-        "CUPY_ACCELERATORS": "",
         "TRITON_PTXAS_PATH": setting.files.toolDirectory + "/ptxas",
         "TRITON_PTXAS_BLACKWELL_PATH": setting.files.toolDirectory + "/ptxas",
     ]
