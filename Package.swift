@@ -93,7 +93,8 @@ let clientTargets: [Target] = [
     module("CUDAClient", .client, uses: ["ClientRuntime", "CCUDA", "WireProtocol", "Primitives", "CPosix"]),
     cModule("CUDAProcTable", .client),
     exports("CUDAExports", soname: "libcuda.so.1", uses: ["CUDAClient", "CCUDA", "CUDAProcTable"]),
-    module("NVMLClient", .client, uses: ["ClientRuntime", "CNVML", "WireProtocol", "Transport", "Primitives", "CPosix"]),
+    module(
+        "NVMLClient", .client, uses: ["ClientRuntime", "CNVML", "WireProtocol", "Transport", "Primitives", "CPosix"]),
     exports("NVMLExports", soname: "libnvidia-ml.so.1", uses: ["NVMLClient", "CNVML"]),
 ]
 
@@ -155,14 +156,15 @@ let package = Package(
     products: [
         .library(name: "cuda", type: .dynamic, targets: ["CUDAExports"]),
         .library(name: "nvidia-ml", type: .dynamic, targets: ["NVMLExports"]),
-    ] + (isEmbedded
-        ? []
-        : [
-            .executable(name: "roost", targets: ["roost"]),
-            .executable(name: "roost-worker", targets: ["roost-worker"]),
-            // For the nested package Fuzzing.
-            .library(name: "Decoders", targets: ["WireProtocol", "PTX", "DeviceImages"]),
-        ]),
+    ]
+        + (isEmbedded
+            ? []
+            : [
+                .executable(name: "roost", targets: ["roost"]),
+                .executable(name: "roost-worker", targets: ["roost-worker"]),
+                // For the nested package Fuzzing.
+                .library(name: "Decoders", targets: ["WireProtocol", "PTX", "DeviceImages"]),
+            ]),
     dependencies: isEmbedded
         ? []
         : [

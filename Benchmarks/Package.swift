@@ -3,7 +3,9 @@ import PackageDescription
 
 /// The measured programs are C: what a user's program does, with nothing of ours in between but `libcuda.so.1`.
 let libraryFolder = "\(Context.packageDirectory)/../.build/roost/lib"
-let header: CSetting = .unsafeFlags(["-I\(Context.packageDirectory)/../Sources/Protocol/CCUDA/include", "-O3", "-march=x86-64-v3"])
+let header: CSetting = .unsafeFlags([
+    "-I\(Context.packageDirectory)/../Sources/Protocol/CCUDA/include", "-O3", "-march=x86-64-v3",
+])
 let driver: LinkerSetting = .unsafeFlags(["-L\(libraryFolder)", "-Xlinker", "-rpath=\(libraryFolder)"])
 
 func measured(_ name: String, linksDriver: Bool = true) -> Target {

@@ -7,7 +7,10 @@ struct PTXBodyTests {
     private typealias F = PTXFixtures
 
     static let operandTable: [(String, [PTXOperand])] = [
-        ("add.s32 %r1, %r2, -5;", [PTXOperand.register(F.r + 1), .register(F.r + 2), .integer(UInt64(bitPattern: -5))]),
+        (
+            "add.s32 %r1, %r2, -5;",
+            [PTXOperand.register(F.r + 1), .register(F.r + 2), .integer(UInt64(bitPattern: -5))]
+        ),
         ("mov.u32 plain, 0xffU;", [.register(F.plain), .integer(255)]),
         ("mov.u32 %r0, 1+2*3;", [.register(F.r), .integer(7)]),
         ("mov.u32 %r0, (1+2)*3;", [.register(F.r), .integer(9)]),
@@ -24,30 +27,49 @@ struct PTXBodyTests {
         ("mov.b64 %rd0, slot;", [.register(F.rd), .variable(0, offset: 0)]),
         ("mov.u64 %rd0, callee;", [.register(F.rd), .symbol("callee", offset: 0)]),
         ("mov.b64 {%r0, _}, %rd1;", [.vector([.register(F.r), .sink]), .register(F.rd + 1)]),
-        ("ld.param.u64 %rd0, [kernel_param_0];", [
-            .register(F.rd), .address(.symbol("kernel_param_0", offset: 0), offset: 0),
-        ]),
+        (
+            "ld.param.u64 %rd0, [kernel_param_0];",
+            [
+                .register(F.rd), .address(.symbol("kernel_param_0", offset: 0), offset: 0),
+            ]
+        ),
         ("ld.global.f32 %f0, [%rd3+-8];", [.register(F.f), .address(.register(F.rd + 3), offset: -8)]),
         ("ld.global.f32 %f0, [%rd3 - 8];", [.register(F.f), .address(.register(F.rd + 3), offset: -8)]),
         ("ld.global.u8 %r0, [table + 60];", [.register(F.r), .address(.symbol("table", offset: 0), offset: 60)]),
         ("ld.shared.u8 %r0, [16];", [.register(F.r), .address(.integer(16), offset: 0)]),
         ("st.param.b64 [slot+0], %rd0;", [.address(.variable(0, offset: 0), offset: 0), .register(F.rd)]),
-        ("setp.eq.u32 %p0|%p1, %r0, %r1;", [
-            .pair(.register(F.p), .register(F.p + 1)), .register(F.r), .register(F.r + 1),
-        ]),
-        ("shfl.sync.bfly.b32 %r0|%p1, %r1, 1, 31, -1;", [
-            .pair(.register(F.r), .register(F.p + 1)), .register(F.r + 1), .integer(1), .integer(31), .integer(.max),
-        ]),
-        ("setp.eq.and.u32 %p0, %r0, %r1, !%p1;", [
-            .register(F.p), .register(F.r), .register(F.r + 1), .negated(F.p + 1),
-        ]),
-        ("tex.2d.v4.f32.f32 {%f0,%f1,%f2,%f3}, [%rd0, {%f0, %f1}];", [
-            .vector([.register(F.f), .register(F.f + 1), .register(F.f + 2), .register(F.f + 3)]),
-            .address(.list([.register(F.rd), .vector([.register(F.f), .register(F.f + 1)])]), offset: 0),
-        ]),
-        ("call.uni (slot), callee, (%rd0, 5);", [
-            .list([.variable(0, offset: 0)]), .symbol("callee", offset: 0), .list([.register(F.rd), .integer(5)]),
-        ]),
+        (
+            "setp.eq.u32 %p0|%p1, %r0, %r1;",
+            [
+                .pair(.register(F.p), .register(F.p + 1)), .register(F.r), .register(F.r + 1),
+            ]
+        ),
+        (
+            "shfl.sync.bfly.b32 %r0|%p1, %r1, 1, 31, -1;",
+            [
+                .pair(.register(F.r), .register(F.p + 1)), .register(F.r + 1), .integer(1), .integer(31),
+                .integer(.max),
+            ]
+        ),
+        (
+            "setp.eq.and.u32 %p0, %r0, %r1, !%p1;",
+            [
+                .register(F.p), .register(F.r), .register(F.r + 1), .negated(F.p + 1),
+            ]
+        ),
+        (
+            "tex.2d.v4.f32.f32 {%f0,%f1,%f2,%f3}, [%rd0, {%f0, %f1}];",
+            [
+                .vector([.register(F.f), .register(F.f + 1), .register(F.f + 2), .register(F.f + 3)]),
+                .address(.list([.register(F.rd), .vector([.register(F.f), .register(F.f + 1)])]), offset: 0),
+            ]
+        ),
+        (
+            "call.uni (slot), callee, (%rd0, 5);",
+            [
+                .list([.variable(0, offset: 0)]), .symbol("callee", offset: 0), .list([.register(F.rd), .integer(5)]),
+            ]
+        ),
         ("ret;", []),
     ]
 
@@ -131,9 +153,11 @@ struct PTXBodyTests {
         #expect(body.instructions.map(\.opcode) == ["mov", "ret"])
     }
 
-    @Test("registers are counted out, and names that are not in the range stay undeclared", arguments: [
-        "%r4", "%r04", "%r-1", "%r99999999999999999999", "%rx", "%q1",
-    ])
+    @Test(
+        "registers are counted out, and names that are not in the range stay undeclared",
+        arguments: [
+            "%r4", "%r04", "%r-1", "%r99999999999999999999", "%rx", "%q1",
+        ])
     func ranges(_ name: String) {
         let error = F.error { () throws(PTXError) in _ = try F.body("mov.u32 %r0, \(name);") }
         #expect(error != nil)

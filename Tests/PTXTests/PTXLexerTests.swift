@@ -21,9 +21,12 @@ struct PTXLexerTests {
         ("ld.global.f32 %f1,[%rd4+-8];", ["ld", ".global", ".f32", "%f1", ",", "[", "%rd4", "+", "-", "8", "]", ";"]),
         ("st.shared::cta.L2::128B a", ["st", ".shared::cta", ".L2::128B", "a"]),
         ("$L__BB0_1: ret;", ["$L__BB0_1", ":", "ret", ";"]),
-        ("0f3F800000 0dBFF0000000000000 0x1F 1U 1.5e-3 017", [
-            "0f3F800000", "0dBFF0000000000000", "0x1F", "1U", "1.5e-3", "017",
-        ]),
+        (
+            "0f3F800000 0dBFF0000000000000 0x1F 1U 1.5e-3 017",
+            [
+                "0f3F800000", "0dBFF0000000000000", "0x1F", "1U", "1.5e-3", "017",
+            ]
+        ),
         ("a/*b\n*/c//d\ne", ["a", "c", "e"]),
         ("%tid.x %r<10>", ["%tid", ".x", "%r", "<", "10", ">"]),
         ("0x1e+5", ["0x1e", "+", "5"]),
@@ -36,9 +39,11 @@ struct PTXLexerTests {
         #expect(try tokens(text) == expected)
     }
 
-    @Test("unfinished comments, unfinished strings and foreign bytes are refused with their place", arguments: [
-        ("a\n  /* b", 2, 3), ("a \"b", 1, 3), ("a\n\u{e9}", 2, 1),
-    ])
+    @Test(
+        "unfinished comments, unfinished strings and foreign bytes are refused with their place",
+        arguments: [
+            ("a\n  /* b", 2, 3), ("a \"b", 1, 3), ("a\n\u{e9}", 2, 1),
+        ])
     func refuses(_ text: String, _ line: Int, _ column: Int) {
         let error = PTXFixtures.error { () throws(PTXError) in _ = try tokens(text) }
         #expect(error?.position == PTXPosition(line: line, column: column))
@@ -62,10 +67,12 @@ struct PTXLexerTests {
         #expect(bytes.withUnsafeBufferPointer { PTXLiteral($0[...]) } == expected)
     }
 
-    @Test("malformed numbers have no value", arguments: [
-        "18446744073709551616", "0f3F80", "0f3F8000000", "0d0", "0x", "0xg", "09", "1a", "0b2", "1.2.3",
-        "99999999999999999999999999", "0x10000000000000000",
-    ])
+    @Test(
+        "malformed numbers have no value",
+        arguments: [
+            "18446744073709551616", "0f3F80", "0f3F8000000", "0d0", "0x", "0xg", "09", "1a", "0b2", "1.2.3",
+            "99999999999999999999999999", "0x10000000000000000",
+        ])
     func malformed(_ text: String) {
         let bytes = Array(text.utf8)
         #expect(bytes.withUnsafeBufferPointer { PTXLiteral($0[...]) } == nil)

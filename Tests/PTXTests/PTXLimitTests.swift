@@ -12,21 +12,25 @@ struct PTXLimitTests {
         PTXFixtures.error { () throws(PTXError) in _ = try PTXFixtures.body(lines) }?.code
     }
 
-    @Test("sizes that no machine has are refused, not allocated", arguments: [
-        ".global .b8 a[9223372036854775808];", ".global .b8 a[4294967296][4294967296];",
-        ".global .b8 a[-1];", ".global .b64 a[1152921504606846975];", ".global .b8 a<100000000>;",
-        ".global .align 1073741824 .b8 a;", ".global .b8 a[2][9999999] = {{1}, {2}};",
-        ".global .b8 a[1][1][1][1][1][1][1][1][1];", ".entry k() .maxntid 99999999999 { }",
-        ".global .b8 a[0][99999999999999];",
-    ])
+    @Test(
+        "sizes that no machine has are refused, not allocated",
+        arguments: [
+            ".global .b8 a[9223372036854775808];", ".global .b8 a[4294967296][4294967296];",
+            ".global .b8 a[-1];", ".global .b64 a[1152921504606846975];", ".global .b8 a<100000000>;",
+            ".global .align 1073741824 .b8 a;", ".global .b8 a[2][9999999] = {{1}, {2}};",
+            ".global .b8 a[1][1][1][1][1][1][1][1][1];", ".entry k() .maxntid 99999999999 { }",
+            ".global .b8 a[0][99999999999999];",
+        ])
     func moduleSizes(_ items: String) {
         #expect(moduleError(items) == .limit)
     }
 
-    @Test("registers and variables are bounded per function", arguments: [
-        ".reg .b32 %x<999999999>;", ".reg .b32 %x<200000>; .reg .b32 %y<200000>;", ".param .b32 x<99999999>;",
-        ".local .b8 x[99999999999];",
-    ])
+    @Test(
+        "registers and variables are bounded per function",
+        arguments: [
+            ".reg .b32 %x<999999999>;", ".reg .b32 %x<200000>; .reg .b32 %y<200000>;", ".param .b32 x<99999999>;",
+            ".local .b8 x[99999999999];",
+        ])
     func bodySizes(_ lines: String) {
         #expect(bodyError(lines) == .limit)
     }

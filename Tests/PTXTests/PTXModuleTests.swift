@@ -53,10 +53,13 @@ struct PTXModuleTests {
         (".global .f32 a = 3;", [.bits(0x4040_0000)]),
         (".global .u16 a[] = {1, 2};", [.bits(1), .bits(2)]),
         (".global .u32 a = 3*(4+1) << 2;", [.bits(60)]),
-        (".global .u64 a[3] = {t, t+8, generic(t)+4};", [
-            .address(symbol: "t", offset: 0, isGeneric: false), .address(symbol: "t", offset: 8, isGeneric: false),
-            .address(symbol: "t", offset: 4, isGeneric: true),
-        ]),
+        (
+            ".global .u64 a[3] = {t, t+8, generic(t)+4};",
+            [
+                .address(symbol: "t", offset: 0, isGeneric: false), .address(symbol: "t", offset: 8, isGeneric: false),
+                .address(symbol: "t", offset: 4, isGeneric: true),
+            ]
+        ),
     ]
 
     @Test("initializers hold the bits of each element", arguments: Self.initializerTable)

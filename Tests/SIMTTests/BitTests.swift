@@ -19,10 +19,13 @@ struct BitTests {
             ("brev.b32", { x in (0..<32).reduce(0) { $0 | ((x >> UInt32($1)) & 1) << UInt32(31 - $1) } }),
             ("bfind.u32", { $0 == 0 ? ~0 : UInt32(31 - $0.leadingZeroBitCount) }),
             ("bfind.shiftamt.u32", { $0 == 0 ? ~0 : UInt32($0.leadingZeroBitCount) }),
-            ("bfind.s32", { x in
-                let y = Int32(bitPattern: x) < 0 ? ~x : x
-                return y == 0 ? ~0 : UInt32(31 - y.leadingZeroBitCount)
-            }),
+            (
+                "bfind.s32",
+                { x in
+                    let y = Int32(bitPattern: x) < 0 ? ~x : x
+                    return y == 0 ? ~0 : UInt32(31 - y.leadingZeroBitCount)
+                }
+            ),
         ]
         for (name, reference) in table {
             try OperationTable("\(name) $d, $a;", "b32", "b32").check([a], on: machine) {

@@ -19,7 +19,9 @@ struct CallTests {
     @Test("Functions take parameters and give results, also under divergence")
     func functions() throws {
         let machine = try Machine()
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u32 %r0, %tid.x; mov.u32 %r2, 0; setp.lt.u32 %q0, %r0, 9; @%q0 bra SKIP;
             \(call("square", "%r2", "%r0"))
             SKIP: mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0; st.global.u32 [%d1], %r2;
@@ -42,7 +44,9 @@ struct CallTests {
             add.u32 %r1, %r3, %r5;
             OUT: st.param.b32 [result], %r1; ret; }
             """
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u32 %r0, %tid.x; \(call("fib", "%r1", "%r0"))
             mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0; st.global.u32 [%d1], %r1;
             """, declarations: fibonacci)
@@ -65,18 +69,21 @@ struct CallTests {
     @Test("Addresses of functions may be called, and other addresses may not")
     func indirect() throws {
         let machine = try Machine()
-        let text = kernelText(2, """
+        let text = kernelText(
+            2,
+            """
             mov.u32 %r0, %tid.x; and.b32 %r1, %r0, 1; mul.wide.u32 %d0, %r1, 8;
             mov.u64 %d1, table; add.s64 %d1, %d1, %d0; ld.global.u64 %d2, [%d1]; add.s64 %d2, %d2, %p1;
             { .param .b32 a0; st.param.b32 [a0], %r0; .param .b32 v0;
             P: .callprototype (.param .b32 _) _ (.param .b32 _);
             call (v0), %d2, (a0), P; ld.param.b32 %r2, [v0]; }
             mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0; st.global.u32 [%d1], %r2;
-            """, declarations: square + """
-            .func (.param .b32 result) next(.param .b32 value) {
-            .reg .b32 %r<4>; ld.param.b32 %r0, [value]; add.u32 %r1, %r0, 1; st.param.b32 [result], %r1; ret; }
-            .global .align 8 .u64 table[2] = {square, next};
-            """)
+            """,
+            declarations: square + """
+                .func (.param .b32 result) next(.param .b32 value) {
+                .reg .b32 %r<4>; ld.param.b32 %r0, [value]; add.u32 %r1, %r0, 1; st.param.b32 [result], %r1; ret; }
+                .global .align 8 .u64 table[2] = {square, next};
+                """)
         let program = try machine.program(text)
         let output = try machine.allocate(128)
         let result = try machine.run(program, "k", .u64(output), .u64(0))
@@ -91,7 +98,9 @@ struct CallTests {
         let format = "%d %5u|%-5d|%x %#o %c %s %%|%.3f %e %g|%lld %lu %p %08.2f %+d %*d\\n"
         let bytes = Array(format.utf8).map(String.init).joined(separator: ", ")
             .replacing("92, 110", with: "10")
-        let text = kernelText(0, """
+        let text = kernelText(
+            0,
+            """
             .local .align 8 .b8 depot[128];
             mov.u64 %d0, depot; cvta.local.u64 %d1, %d0;
             mov.u32 %r0, -7; st.local.u32 [depot], %r0; mov.u32 %r0, 42; st.local.u32 [depot+4], %r0;
@@ -105,11 +114,12 @@ struct CallTests {
             mov.u64 %d4, format;
             { .param .b64 a0; st.param.b64 [a0], %d4; .param .b64 a1; st.param.b64 [a1], %d1; .param .b32 v0;
             call.uni (v0), vprintf, (a0, a1); }
-            """, declarations: """
-            .extern .func (.param .b32 v) vprintf (.param .b64 a, .param .b64 b);
-            .global .align 1 .b8 format[] = {\(bytes), 0};
-            .global .align 1 .b8 word[] = {104, 105, 0};
-            """)
+            """,
+            declarations: """
+                .extern .func (.param .b32 v) vprintf (.param .b64 a, .param .b64 b);
+                .global .align 1 .b8 format[] = {\(bytes), 0};
+                .global .align 1 .b8 word[] = {104, 105, 0};
+                """)
         let result = try machine.run(machine.program(text), "k", block: Extent(1))
         #expect(result.fault == .none, "\(result.message)")
         #expect(
@@ -120,19 +130,23 @@ struct CallTests {
     @Test("Modules link by names, and a name defined twice is an error")
     func linking() throws {
         let machine = try Machine()
-        let user = kernelText(1, """
+        let user = kernelText(
+            1,
+            """
             \(call("shared_square", "%r1", "9")) ld.global.u32 %r2, [offset]; add.u32 %r1, %r1, %r2;
             st.global.u32 [%p0], %r1;
-            """, declarations: """
-            .extern .func (.param .b32 r) shared_square(.param .b32 v);
-            .extern .global .align 4 .u32 offset;
-            """)
+            """,
+            declarations: """
+                .extern .func (.param .b32 r) shared_square(.param .b32 v);
+                .extern .global .align 4 .u32 offset;
+                """)
         let head = ".version 8.0\n.target sm_80\n.address_size 64\n"
-        let library = head + """
-            .visible .func (.param .b32 r) shared_square(.param .b32 v) {
-            .reg .b32 %r<4>; ld.param.b32 %r0, [v]; mul.lo.u32 %r1, %r0, %r0; st.param.b32 [r], %r1; ret; }
-            .visible .global .align 4 .u32 offset = 1000;
-            """
+        let library =
+            head + """
+                .visible .func (.param .b32 r) shared_square(.param .b32 v) {
+                .reg .b32 %r<4>; ld.param.b32 %r0, [v]; mul.lo.u32 %r1, %r0, %r0; st.param.b32 [r], %r1; ret; }
+                .visible .global .align 4 .u32 offset = 1000;
+                """
         let output = try machine.allocate(4)
         let result = try machine.run(machine.program(user, library), "k", block: Extent(1), .u64(output))
         #expect(result.fault == .none, "\(result.message)")

@@ -109,10 +109,12 @@ struct ComparisonTests {
     @Test("Packed comparisons give a value for each half")
     func packed() throws {
         let machine = try Machine()
-        let pairs = [x, y].map { $0.indices.map { [values = $0] i -> UInt64 in
-            let low = Float16(values[i].f32).bitPattern
-            return UInt64(low) | UInt64(Float16(values[(i + 7) % values.count].f32).bitPattern) << 16
-        } }
+        let pairs = [x, y].map {
+            $0.indices.map { [values = $0] i -> UInt64 in
+                let low = Float16(values[i].f32).bitPattern
+                return UInt64(low) | UInt64(Float16(values[(i + 7) % values.count].f32).bitPattern) << 16
+            }
+        }
         try OperationTable("set.gt.f16x2.f16x2 $d, $a, $b;", "b32", "b32", "b32").check(pairs, on: machine) { o in
             (0..<2).reduce(0) { result, half in
                 let shift = UInt64(half * 16)

@@ -7,7 +7,8 @@ struct ControlTests {
         _ body: String, threads: Int, count: Int? = nil, declarations: String = "", on machine: Machine
     ) throws -> [UInt32] {
         let output = try machine.upload([UInt32](repeating: 0, count: count ?? threads))
-        let text = kernelText(1, "mov.u32 %r0, %tid.x; mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0;\n" + body,
+        let text = kernelText(
+            1, "mov.u32 %r0, %tid.x; mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0;\n" + body,
             declarations: declarations)
         let result = try machine.run(
             machine.program(text), "k", block: Extent(UInt32(threads)), .u64(output))
@@ -126,17 +127,23 @@ struct ControlTests {
     @Test("Threads that can never meet are a failure with a text, not a hang")
     func deadlock() throws {
         let machine = try Machine()
-        let first = try machine.program(kernelText(0, """
-            mov.u32 %r0, %tid.x; setp.lt.u32 %q0, %r0, 16; @%q0 bra A; bar.sync 1; bra OUT; A: bar.sync 2; OUT: ret;
-            """))
+        let first = try machine.program(
+            kernelText(
+                0,
+                """
+                mov.u32 %r0, %tid.x; setp.lt.u32 %q0, %r0, 16; @%q0 bra A; bar.sync 1; bra OUT; A: bar.sync 2; OUT: ret;
+                """))
         let result = try machine.run(first, "k", block: Extent(64))
         #expect(result.fault == .launchFailed)
         #expect(result.message.contains("wait for each other"))
         #expect(result.message.contains("bar.sync"))
-        let second = try machine.program(kernelText(0, """
-            mov.u32 %r0, %tid.x; setp.lt.u32 %q0, %r0, 16; @%q0 bra A; vote.sync.any.pred %q1, %q0, -1; bra OUT;
-            A: bar.warp.sync -1; OUT: ret;
-            """))
+        let second = try machine.program(
+            kernelText(
+                0,
+                """
+                mov.u32 %r0, %tid.x; setp.lt.u32 %q0, %r0, 16; @%q0 bra A; vote.sync.any.pred %q1, %q0, -1; bra OUT;
+                A: bar.warp.sync -1; OUT: ret;
+                """))
         #expect(try machine.run(second, "k").fault == .launchFailed)
     }
 
@@ -155,17 +162,21 @@ struct ControlTests {
         let kernel = try machine.program(kernelText(0, "LOOP: bra LOOP;")).kernel(named: "k")
         let launch = Launch(kernel: kernel, grid: Extent(2), block: Extent(64))
         nonisolated(unsafe) var asked = 0
-        let result = machine.executor.run(launch, memory: machine.memory, isCancelled: {
-            asked += 1
-            return asked > 20
-        })
+        let result = machine.executor.run(
+            launch, memory: machine.memory,
+            isCancelled: {
+                asked += 1
+                return asked > 20
+            })
         #expect(result.fault == .timeout)
     }
 
     @Test("Special registers name threads, blocks and sizes")
     func identities() throws {
         let machine = try Machine()
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u32 %r0, %tid.x; mov.u32 %r1, %tid.y; mov.u32 %r2, %tid.z; mov.u32 %r3, %ntid.x; mov.u32 %r4, %ntid.y;
             mad.lo.u32 %r5, %r2, %r4, %r1; mad.lo.u32 %r5, %r5, %r3, %r0;
             mov.u32 %r6, %ctaid.x; mov.u32 %r7, %ctaid.y; mov.u32 %r8, %nctaid.x; mad.lo.u32 %r9, %r7, %r8, %r6;

@@ -129,7 +129,9 @@ struct CorpusTests {
             program, "gridSync", grid: Extent(7), block: Extent(64), .u64(values), .s32(3))
         #expect(compiled.fault == .none, "\(compiled.message)")
         // By hand: in each round a block publishes the round and then reads what its neighbour published.
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u32 %r0, %envreg2; mov.u32 %r1, %envreg1; mov.b64 %d0, {%r0, %r1};
             mov.u32 %r2, %ctaid.x; mov.u32 %r3, %nctaid.x; mov.u32 %r4, 0; mov.u32 %r5, 0; mov.u32 %r11, %tid.x;
             setp.ne.u32 %q0, %r11, 0; mul.wide.u32 %d1, %r2, 4; add.s64 %d1, %p0, %d1;

@@ -143,9 +143,12 @@ struct FloatTests {
         let values: [Float] = (0..<64).map { Float($0) * 0.37 + 0.01 }
         let inputs = [values.map { UInt64($0.bitPattern) }]
         let table: [(String, (Double) -> Double)] = [
-            ("ex2.approx.f32", { x in
-                (0..<60).reversed().reduce(1.0) { 1 + $0 * x * 0.6931471805599453 / Double($1 + 1) }
-            }),
+            (
+                "ex2.approx.f32",
+                { x in
+                    (0..<60).reversed().reduce(1.0) { 1 + $0 * x * 0.6931471805599453 / Double($1 + 1) }
+                }
+            ),
             ("rsqrt.approx.f32", { 1 / $0.squareRoot() }), ("rcp.approx.f32", { 1 / $0 }),
             ("sqrt.approx.f32", { $0.squareRoot() }),
         ]

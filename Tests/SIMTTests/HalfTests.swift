@@ -43,8 +43,12 @@ struct HalfTests {
         try check("neg", [a], on: machine) { -$0[0] }
         try check("abs", [a], on: machine) { Float16(bitPattern: $0[0].bitPattern & 0x7fff) }
         try check("max", [a, b], on: machine) {
-            $0[0].isNaN ? $0[1] : $0[1].isNaN ? $0[0] : $0[0] == $0[1]
-                ? ($0[0].sign == .plus ? $0[0] : $0[1]) : Swift.max($0[0], $0[1])
+            $0[0].isNaN
+                ? $0[1]
+                : $0[1].isNaN
+                    ? $0[0]
+                    : $0[0] == $0[1]
+                        ? ($0[0].sign == .plus ? $0[0] : $0[1]) : Swift.max($0[0], $0[1])
         }
     }
 

@@ -25,9 +25,11 @@ struct HostileTests {
                     kernel: kernel, grid: Extent(2), block: isPlain ? Extent(32) : Extent(33, 2),
                     parameters: words.flatMap { word in withUnsafeBytes(of: word) { Array($0) } })
                 let rest = Atomic(64)
-                let result = machine.executor.run(launch, memory: machine.memory, isCancelled: {
-                    rest.subtract(1, ordering: .relaxed).newValue < 0
-                })
+                let result = machine.executor.run(
+                    launch, memory: machine.memory,
+                    isCancelled: {
+                        rest.subtract(1, ordering: .relaxed).newValue < 0
+                    })
                 faults.append(result.fault)
             }
         }

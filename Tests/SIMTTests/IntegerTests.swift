@@ -13,32 +13,47 @@ struct IntegerTests {
         let table: [(String, (UInt32, UInt32) -> UInt32)] = [
             ("add.s32", { $0 &+ $1 }), ("sub.u32", { $0 &- $1 }), ("mul.lo.s32", { $0 &* $1 }),
             ("mul.hi.u32", { UInt32((UInt64($0) * UInt64($1)) >> 32) }),
-            ("mul.hi.s32", { x, y in
-                UInt32(truncatingIfNeeded: (Int64(Int32(bitPattern: x)) * Int64(Int32(bitPattern: y))) >> 32)
-            }),
+            (
+                "mul.hi.s32",
+                { x, y in
+                    UInt32(truncatingIfNeeded: (Int64(Int32(bitPattern: x)) * Int64(Int32(bitPattern: y))) >> 32)
+                }
+            ),
             ("div.u32", { $1 == 0 ? ~0 : $0 / $1 }), ("rem.u32", { $1 == 0 ? $0 : $0 % $1 }),
-            ("div.s32", { x, y in
-                let (p, q) = (Int32(bitPattern: x), Int32(bitPattern: y))
-                return q == 0 ? ~0 : UInt32(bitPattern: p.dividedReportingOverflow(by: q).partialValue)
-            }),
-            ("rem.s32", { x, y in
-                let (p, q) = (Int32(bitPattern: x), Int32(bitPattern: y))
-                return q == 0 ? x : UInt32(bitPattern: p.remainderReportingOverflow(dividingBy: q).partialValue)
-            }),
+            (
+                "div.s32",
+                { x, y in
+                    let (p, q) = (Int32(bitPattern: x), Int32(bitPattern: y))
+                    return q == 0 ? ~0 : UInt32(bitPattern: p.dividedReportingOverflow(by: q).partialValue)
+                }
+            ),
+            (
+                "rem.s32",
+                { x, y in
+                    let (p, q) = (Int32(bitPattern: x), Int32(bitPattern: y))
+                    return q == 0 ? x : UInt32(bitPattern: p.remainderReportingOverflow(dividingBy: q).partialValue)
+                }
+            ),
             ("min.u32", { Swift.min($0, $1) }), ("max.u32", { Swift.max($0, $1) }),
             ("min.s32", { UInt32(bitPattern: Swift.min(Int32(bitPattern: $0), Int32(bitPattern: $1))) }),
             ("max.s32", { UInt32(bitPattern: Swift.max(Int32(bitPattern: $0), Int32(bitPattern: $1))) }),
             ("and.b32", { $0 & $1 }), ("or.b32", { $0 | $1 }), ("xor.b32", { $0 ^ $1 }),
             ("shl.b32", { $1 > 31 ? 0 : $0 << $1 }), ("shr.u32", { $1 > 31 ? 0 : $0 >> $1 }),
             ("shr.s32", { UInt32(bitPattern: Int32(bitPattern: $0) >> Int32(Swift.min($1, 31))) }),
-            ("add.sat.s32", { x, y in
-                let sum = Int64(Int32(bitPattern: x)) + Int64(Int32(bitPattern: y))
-                return UInt32(bitPattern: Int32(clamping: sum))
-            }),
-            ("sub.sat.s32", { x, y in
-                let sum = Int64(Int32(bitPattern: x)) - Int64(Int32(bitPattern: y))
-                return UInt32(bitPattern: Int32(clamping: sum))
-            }),
+            (
+                "add.sat.s32",
+                { x, y in
+                    let sum = Int64(Int32(bitPattern: x)) + Int64(Int32(bitPattern: y))
+                    return UInt32(bitPattern: Int32(clamping: sum))
+                }
+            ),
+            (
+                "sub.sat.s32",
+                { x, y in
+                    let sum = Int64(Int32(bitPattern: x)) - Int64(Int32(bitPattern: y))
+                    return UInt32(bitPattern: Int32(clamping: sum))
+                }
+            ),
         ]
         for (name, reference) in table {
             try OperationTable("\(name) $d, $a, $b;", "b32", "b32", "b32").check([a, b], on: machine) {
@@ -55,12 +70,18 @@ struct IntegerTests {
             ("mul.hi.u64", { $0.multipliedFullWidth(by: $1).high }),
             ("mul.hi.s64", { UInt64(bitPattern: $0.s64.multipliedFullWidth(by: $1.s64).high) }),
             ("div.u64", { $1 == 0 ? ~0 : $0 / $1 }), ("rem.u64", { $1 == 0 ? $0 : $0 % $1 }),
-            ("div.s64", { x, y in
-                y == 0 ? ~0 : UInt64(bitPattern: x.s64.dividedReportingOverflow(by: y.s64).partialValue)
-            }),
-            ("rem.s64", { x, y in
-                y == 0 ? x : UInt64(bitPattern: x.s64.remainderReportingOverflow(dividingBy: y.s64).partialValue)
-            }),
+            (
+                "div.s64",
+                { x, y in
+                    y == 0 ? ~0 : UInt64(bitPattern: x.s64.dividedReportingOverflow(by: y.s64).partialValue)
+                }
+            ),
+            (
+                "rem.s64",
+                { x, y in
+                    y == 0 ? x : UInt64(bitPattern: x.s64.remainderReportingOverflow(dividingBy: y.s64).partialValue)
+                }
+            ),
             ("min.u64", { Swift.min($0, $1) }), ("max.s64", { UInt64(bitPattern: Swift.max($0.s64, $1.s64)) }),
             ("and.b64", { $0 & $1 }), ("or.b64", { $0 | $1 }), ("xor.b64", { $0 ^ $1 }),
         ]
@@ -87,10 +108,13 @@ struct IntegerTests {
             ("add.s16", { $0 &+ $1 }), ("sub.s16", { $0 &- $1 }), ("mul.lo.s16", { $0 &* $1 }),
             ("mul.hi.u16", { UInt16((UInt32($0) * UInt32($1)) >> 16) }),
             ("div.u16", { $1 == 0 ? ~0 : $0 / $1 }),
-            ("div.s16", { x, y in
-                let (p, q) = (Int16(bitPattern: x), Int16(bitPattern: y))
-                return q == 0 ? ~0 : UInt16(bitPattern: p.dividedReportingOverflow(by: q).partialValue)
-            }),
+            (
+                "div.s16",
+                { x, y in
+                    let (p, q) = (Int16(bitPattern: x), Int16(bitPattern: y))
+                    return q == 0 ? ~0 : UInt16(bitPattern: p.dividedReportingOverflow(by: q).partialValue)
+                }
+            ),
             ("min.s16", { UInt16(bitPattern: Swift.min(Int16(bitPattern: $0), Int16(bitPattern: $1))) }),
             ("max.u16", { Swift.max($0, $1) }), ("and.b16", { $0 & $1 }), ("xor.b16", { $0 ^ $1 }),
         ]

@@ -10,7 +10,9 @@ struct MemoryBarrierTests {
             byParity
             ? "mbarrier.try_wait.parity.shared.b64 %q1, [cell], %r5;"
             : "mbarrier.test_wait.shared.b64 %q1, [cell], %d4;"
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u32 %r0, %tid.x; setp.ne.u32 %q0, %r0, 0; @%q0 bra READY;
             mbarrier.init.shared.b64 [cell], 64;
             READY: bar.sync 0; mov.u32 %r1, buffer; mad.lo.u32 %r2, %r0, 4, %r1; mov.u32 %r3, 0; mov.u32 %r4, 0;

@@ -7,16 +7,19 @@ struct MemoryTests {
     func widths(type: String) throws {
         let machine = try Machine()
         let size = type.hasSuffix("8") ? 1 : type.hasSuffix("16") ? 2 : 4
-        let text = kernelText(2, """
+        let text = kernelText(
+            2,
+            """
             mov.u32 %r0, %tid.x; mul.wide.u32 %d0, %r0, \(size); add.s64 %d1, %p1, %d0;
             ld.global.\(type) %d2, [%d1]; ld.global.\(type) %r1, [%d1];
             mul.wide.u32 %d3, %r0, 16; add.s64 %d3, %p0, %d3;
             st.global.u64 [%d3], %d2; st.global.u32 [%d3+8], %r1; st.global.\(type) [%d3+12], %r1;
             """)
         let values = Samples.integers(12, count: 64)
-        let input = try machine.upload(values.flatMap { value in
-            withUnsafeBytes(of: value) { Array($0.prefix(size)) }
-        })
+        let input = try machine.upload(
+            values.flatMap { value in
+                withUnsafeBytes(of: value) { Array($0.prefix(size)) }
+            })
         let output = try machine.upload([UInt64](repeating: 0, count: 128))
         let result = try machine.run(machine.program(text), "k", block: Extent(64), .u64(output), .u64(input))
         #expect(result.fault == .none, "\(result.message)")
@@ -35,7 +38,9 @@ struct MemoryTests {
     @Test("Vector accesses move all elements, also into the address register")
     func vectors() throws {
         let machine = try Machine()
-        let text = kernelText(2, """
+        let text = kernelText(
+            2,
+            """
             mov.u32 %r0, %tid.x; mul.wide.u32 %d0, %r0, 16; add.s64 %d1, %p1, %d0; add.s64 %d2, %p0, %d0;
             ld.global.v4.u32 {%r1, %r2, %r3, %r4}, [%d1];
             st.global.v4.u32 [%d2], {%r4, %r3, %r2, %r1};
@@ -58,7 +63,9 @@ struct MemoryTests {
         }
     }
 
-    private let storeText = kernelText(2, """
+    private let storeText = kernelText(
+        2,
+        """
         mov.u32 %r0, %tid.x; cvt.u32.u64 %r1, %p1; mul.lo.u32 %r2, %r0, %r1; cvt.u64.u32 %d0, %r2;
         add.s64 %d1, %p0, %d0; mov.u32 %r3, 7; st.global.u32 [%d1], %r3; ld.global.u32 %r4, [%d1];
         """)
@@ -109,7 +116,9 @@ struct MemoryTests {
     @Test("Shared memory is checked against its size")
     func sharedBounds() throws {
         let machine = try Machine()
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u32 %r0, %tid.x; cvt.u32.u64 %r1, %p0; mov.u32 %r2, buffer; mad.lo.u32 %r3, %r0, 4, %r2;
             add.u32 %r3, %r3, %r1; st.shared.u32 [%r3], %r0;
             """, declarations: ".extern .shared .align 16 .b8 buffer[];")
@@ -123,7 +132,9 @@ struct MemoryTests {
     @Test("Generic addresses reach global, shared and local memory, and tell which")
     func generic() throws {
         let machine = try Machine()
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             .shared .align 4 .u32 cell[32];
             .local .align 8 .u32 own[4];
             mov.u32 %r0, %tid.x; mul.wide.u32 %d0, %r0, 4;
@@ -148,16 +159,19 @@ struct MemoryTests {
     @Test("Module variables have their values, also addresses of others")
     func variables() throws {
         let machine = try Machine()
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             ld.global.u64 %d0, [pointer]; ld.global.u32 %r0, [%d0]; ld.const.u32 %r1, [table+8];
             ld.const.u8 %r2, [bytes+1]; add.u32 %r0, %r0, %r1; add.u32 %r0, %r0, %r2; st.global.u32 [%p0], %r0;
-            """, declarations: """
-            .global .align 4 .u32 values[4] = {1, 20, 300, 4000};
-            .global .align 8 .u64 pointer = generic(values)+8;
-            .const .align 4 .u32 table[3] = {0, 0, 50000};
-            .const .align 1 .b8 bytes[2] = {0, 7};
-            .visible .global .align 4 .u32 exported = 9;
-            """)
+            """,
+            declarations: """
+                .global .align 4 .u32 values[4] = {1, 20, 300, 4000};
+                .global .align 8 .u64 pointer = generic(values)+8;
+                .const .align 4 .u32 table[3] = {0, 0, 50000};
+                .const .align 1 .b8 bytes[2] = {0, 7};
+                .visible .global .align 4 .u32 exported = 9;
+                """)
         let program = try machine.program(text)
         let output = try machine.allocate(4)
         #expect(try machine.run(program, "k", block: Extent(1), .u64(output)).fault == .none)

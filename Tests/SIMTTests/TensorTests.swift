@@ -36,12 +36,16 @@ struct TensorTests {
             Float($0).bitPattern >> 16
         },
         Form(instruction: "m16n8k8.row.col.f32.tf32.tf32.f32", k: 8, perRegister: 1) { Float($0).bitPattern },
-        Form(instruction: "m16n8k32.row.col.s32.s8.s8.s32", k: 32, perRegister: 4, encode: {
-            UInt32(UInt8(truncatingIfNeeded: $0))
-        }, isInteger: true),
-        Form(instruction: "m16n8k16.row.col.satfinite.s32.s8.s8.s32", k: 16, perRegister: 4, encode: {
-            UInt32(UInt8(truncatingIfNeeded: $0))
-        }, isInteger: true),
+        Form(
+            instruction: "m16n8k32.row.col.s32.s8.s8.s32", k: 32, perRegister: 4,
+            encode: {
+                UInt32(UInt8(truncatingIfNeeded: $0))
+            }, isInteger: true),
+        Form(
+            instruction: "m16n8k16.row.col.satfinite.s32.s8.s8.s32", k: 16, perRegister: 4,
+            encode: {
+                UInt32(UInt8(truncatingIfNeeded: $0))
+            }, isInteger: true),
     ]
 
     /// Registers of a fragment, by lane, from PTX's tables: groups of four lanes hold a row.
@@ -112,7 +116,9 @@ struct TensorTests {
     @Test("ldmatrix deals rows of 16 bytes to groups of four lanes, also transposed", arguments: ["", ".trans"])
     func loadMatrix(form: String) throws {
         let machine = try Machine()
-        let text = kernelText(2, """
+        let text = kernelText(
+            2,
+            """
             mov.u32 %r0, %tid.x; mul.wide.u32 %d0, %r0, 16; add.s64 %d1, %p1, %d0; mov.u32 %r1, tile;
             mad.lo.u32 %r2, %r0, 16, %r1; ld.global.v4.b32 {%r4, %r5, %r6, %r7}, [%d1];
             st.shared.v4.b32 [%r2], {%r4, %r5, %r6, %r7}; bar.warp.sync -1;
@@ -148,7 +154,9 @@ struct TensorTests {
         }
         func list(_ letter: String) -> String { "{" + (0..<8).map { "%\(letter)\($0)" }.joined(separator: ", ") + "}" }
         let threes = "{" + [String](repeating: "%f0", count: 8).joined(separator: ", ") + "}"
-        let text = kernelText(3, """
+        let text = kernelText(
+            3,
+            """
             .reg .b32 %a<8>; .reg .b32 %b<8>; .reg .f32 %c<8>; mov.f32 %f0, 0f40400000; mov.u32 %r0, 16;
             wmma.load.a.sync.aligned.\(layoutA).m16n16k16.global.f16 \(list("a")), [%p1], %r0;
             wmma.load.b.sync.aligned.\(layoutB).m16n16k16.global.f16 \(list("b")), [%p2], %r0;

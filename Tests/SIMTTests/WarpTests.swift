@@ -10,7 +10,9 @@ struct WarpTests {
         let values = values ?? (0..<UInt32(threads)).map { $0 &* 2_654_435_761 }
         let input = try machine.upload(values)
         let output = try machine.upload([UInt32](repeating: 0xdead, count: threads))
-        let text = kernelText(2, """
+        let text = kernelText(
+            2,
+            """
             mov.u32 %r0, %tid.x; mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0; add.s64 %d2, %p1, %d0;
             ld.global.u32 %r1, [%d2]; mov.u32 %r2, 0;
             \(body)
@@ -110,7 +112,8 @@ struct WarpTests {
             #expect(try run("redux.sync.\(name) %r2, %r1, -1;", on: machine) == .init(repeating: expected, count: 32))
         }
         let elect = "elect.sync %r3|%q0, 0xfff0; selp.u32 %r2, 1, 0, %q0; mad.lo.u32 %r2, %r3, 10, %r2;"
-        let elected = try run("setp.lt.u32 %q1, %r0, 4; @%q1 bra O; setp.gt.u32 %q1, %r0, 15; @%q1 bra O;\(elect) O:",
+        let elected = try run(
+            "setp.lt.u32 %q1, %r0, 4; @%q1 bra O; setp.gt.u32 %q1, %r0, 15; @%q1 bra O;\(elect) O:",
             on: machine)
         #expect(elected == (0..<32).map { $0 < 4 || $0 > 15 ? 0 : $0 == 4 ? 41 : 40 })
     }
@@ -129,14 +132,19 @@ struct AtomicTests {
             ("inc.u32", 3, 4, { $0 >= $1 ? 0 : $0 + 1 }), ("inc.u32", 4, 4, { $0 >= $1 ? 0 : $0 + 1 }),
             ("dec.u32", 0, 4, { $0 == 0 || $0 > $1 ? $1 : $0 - 1 }),
             ("dec.u32", 3, 4, { $0 == 0 || $0 > $1 ? $1 : $0 - 1 }),
-            ("add.f32", Float(1.5).bitPattern, Float(2).bitPattern, { x, y in
-                (Float(bitPattern: x) + Float(bitPattern: y)).bitPattern
-            }),
+            (
+                "add.f32", Float(1.5).bitPattern, Float(2).bitPattern,
+                { x, y in
+                    (Float(bitPattern: x) + Float(bitPattern: y)).bitPattern
+                }
+            ),
             ("add.noftz.f16x2", 0x3c00_4000, 0x3c00_3c00, { _, _ in 0x4000_4200 }),
         ]
         for (name, old, operand, reference) in table {
             let cell = try machine.upload([old, 0])
-            let text = kernelText(1, """
+            let text = kernelText(
+                1,
+                """
                 mov.b32 %r1, 0x\(String(operand, radix: 16)); atom.global.\(name) %r2, [%p0], %r1;
                 st.global.u32 [%p0+4], %r2;
                 """)
@@ -149,7 +157,9 @@ struct AtomicTests {
     @Test("64-bit and 16-bit operations, and cas that fails")
     func widths() throws {
         let machine = try Machine()
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u64 %d0, 0x8000000000000000; atom.global.add.u64 %d1, [%p0], %d0; st.global.u64 [%p0+8], %d1;
             atom.global.cas.b64 %d2, [%p0+16], 5, 6; atom.global.cas.b64 %d3, [%p0+16], 7, 8;
             st.global.u64 [%p0+24], %d2; st.global.u64 [%p0+32], %d3;
@@ -167,7 +177,9 @@ struct AtomicTests {
     @Test("Additions from many blocks on several host threads all count", arguments: [1, 3])
     func threads(count: Int) throws {
         let machine = try Machine(threadCount: count)
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             .shared .align 4 .u32 sum;
             mov.u32 %r0, %tid.x; mov.u32 %r3, 0; setp.ne.u32 %q0, %r0, 0; @!%q0 st.shared.u32 [sum], %r3; bar.sync 0;
             LOOP: atom.global.add.u32 %r1, [%p0], 1; red.global.add.f32 [%p0+4], 0f3F800000;

@@ -1,6 +1,6 @@
-internal import ClientRuntime
 internal import CNVML
 internal import CPosix
+internal import ClientRuntime
 internal import Transport
 internal import WireProtocol
 

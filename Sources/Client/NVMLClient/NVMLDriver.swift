@@ -1,6 +1,6 @@
 public import CNVML
-internal import ClientRuntime
 internal import CPosix
+internal import ClientRuntime
 internal import WireProtocol
 
 /// What the functions of `libnvidia-ml.so.1` do: they report vGPUs as their workers see them.

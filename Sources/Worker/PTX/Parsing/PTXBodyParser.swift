@@ -264,8 +264,9 @@ struct PTXBodyParser {
     }
 
     private func sameText(_ a: Range<Int>, _ b: Range<Int>) -> Bool {
-        a.count == b.count && a.indices.allSatisfy { offset in
-            cursor.lexer.bytes[offset] == cursor.lexer.bytes[b.lowerBound + (offset - a.lowerBound)]
-        }
+        a.count == b.count
+            && a.indices.allSatisfy { offset in
+                cursor.lexer.bytes[offset] == cursor.lexer.bytes[b.lowerBound + (offset - a.lowerBound)]
+            }
     }
 }
