@@ -137,10 +137,66 @@ private func loadGlobal<E: FixedWidthInteger>(
                 for lane in 0..<32 { d[lane] = value }
                 return i.next
             }
-        case .scattered: break
+        case .scattered: if loadHalves(w, i, a, type) { return i.next }
         }
     }
     return gatherGlobal(w, i, a, type)
+}
+
+/// Loads the two halves of the warp, if each is consecutive or uniform and live; tiles of 16 columns are.
+@inline(__always)
+private func loadHalves<E: FixedWidthInteger>(
+    _ w: WarpPointer, _ i: InstructionPointer, _ a: UnsafeMutablePointer<UInt64>, _ type: E.Type
+) -> Bool {
+    let size = MemoryLayout<E>.size
+    let low = halfPattern(a, size: size)
+    let high = halfPattern(a + 16, size: size)
+    let offset = i.instruction.pointee.immediate
+    guard low != .scattered, high != .scattered,
+        let first = halfSpan(w.warp, a[0] &+ offset, size: size, low),
+        let second = halfSpan(w.warp, a[16] &+ offset, size: size, high)
+    else { return false }
+    let d = lanes(w, i.instruction.pointee.d, as: E.self)
+    fillHalf(d, from: first, low)
+    fillHalf(d + 16, from: second, high)
+    return true
+}
+
+@inline(__always)
+private func fillHalf<E: FixedWidthInteger>(
+    _ d: UnsafeMutablePointer<E>, from source: UnsafeMutableRawPointer, _ pattern: AddressPattern
+) {
+    if pattern == .consecutive {
+        UnsafeMutableRawPointer(d).copyMemory(from: source, byteCount: 16 &* MemoryLayout<E>.size)
+    } else {
+        let value = source.load(as: E.self)
+        for lane in 0..<16 { d[lane] = value }
+    }
+}
+
+/// As ``pattern(_:size:)``, of 16 addresses.
+@inline(__always)
+func halfPattern(_ a: UnsafeMutablePointer<UInt64>, size: Int) -> AddressPattern {
+    let first = a[0]
+    var difference: UInt64 = 0
+    if a[1] == first {
+        for lane in 0..<16 { difference |= a[lane] ^ first }
+        return difference == 0 ? .uniform : .scattered
+    }
+    for lane in 0..<16 { difference |= (a[lane] &- first) ^ UInt64(truncatingIfNeeded: lane &* size) }
+    return difference == 0 ? .consecutive : .scattered
+}
+
+/// The host address of 16 elements, or of one for a uniform half; nil when they are not live or not aligned.
+@inline(__always)
+func halfSpan(
+    _ warp: UnsafeMutablePointer<Warp>, _ address: UInt64, size: Int, _ pattern: AddressPattern
+) -> UnsafeMutableRawPointer? {
+    guard address & UInt64(truncatingIfNeeded: size &- 1) == 0, let start = globalPointer(warp, address) else {
+        return nil
+    }
+    if pattern == .uniform { return start }
+    return globalPointer(warp, address &+ UInt64(truncatingIfNeeded: 15 &* size)) == nil ? nil : start
 }
 
 @inline(__always)

@@ -71,10 +71,21 @@ private func describe(_ w: WarpPointer, _ i: InstructionPointer) {
 
 @inline(__always)
 private func stride(_ a: UnsafeMutablePointer<UInt32>) -> Int32 {
-    let step = a[1] &- a[0]
+    // Constant distances make loops that vectorize; others than these are of no use.
+    switch a[1] &- a[0] {
+    case 0: return isRegular(a, 0) ? 0 : SharedAddresses.scattered
+    case 4: return isRegular(a, 4) ? 4 : SharedAddresses.scattered
+    case 8: return isRegular(a, 8) ? 8 : SharedAddresses.scattered
+    default: return SharedAddresses.scattered
+    }
+}
+
+@inline(__always)
+private func isRegular(_ a: UnsafeMutablePointer<UInt32>, _ step: UInt32) -> Bool {
+    let first = a[0]
     var difference: UInt32 = 0
-    for lane in 0..<UInt32(16) { difference |= (a[Int(lane)] &- a[0]) ^ (lane &* step) }
-    return difference == 0 ? Int32(bitPattern: step) : SharedAddresses.scattered
+    for lane in 0..<16 { difference |= (a[lane] &- first) ^ (UInt32(truncatingIfNeeded: lane) &* step) }
+    return difference == 0
 }
 
 /// Whether all 32 lanes run, and their accesses of `size` bytes are aligned and inside of shared memory.

@@ -43,9 +43,12 @@ private func storeGlobal<E: FixedWidthInteger>(
     let a = lanes(w, i.instruction.pointee.a, as: UInt64.self)
     let offset = i.instruction.pointee.immediate
     let value = lanes(w, i.instruction.pointee.d, as: E.self)
-    if warp.pointee.mask == ~0, pattern(a, size: size) == .consecutive,
-        let target = globalSpan(warp, a[0] &+ offset, size: size) {
-        target.copyMemory(from: value, byteCount: 32 &* size)
+    if warp.pointee.mask == ~0, halfPattern(a, size: size) == .consecutive,
+        halfPattern(a + 16, size: size) == .consecutive,
+        let first = halfSpan(warp, a[0] &+ offset, size: size, .consecutive),
+        let second = halfSpan(warp, a[16] &+ offset, size: size, .consecutive) {
+        first.copyMemory(from: value, byteCount: 16 &* size)
+        second.copyMemory(from: value + 16, byteCount: 16 &* size)
         return i.next
     }
     let low = UInt64(truncatingIfNeeded: size &- 1)
