@@ -150,6 +150,35 @@ struct CorpusTests {
         #expect(try machine.download(flags, UInt32.self, count: 40) == [UInt32](repeating: 5, count: 40))
     }
 
+    @Test("The runtime library's grid barrier works without the library", arguments: [1, 2])
+    func libraryGridSync(threads: Int) throws {
+        let machine = try Machine(threadCount: threads)
+        machine.isCooperative = true
+        let text = kernelText(1, """
+            { .param .b32 a; st.param.b32 [a], 1; .param .b64 v; call.uni (v), cudaCGGetIntrinsicHandle, (a);
+            ld.param.b64 %d0, [v]; }
+            mov.u32 %r0, %ctaid.x; mov.u32 %r1, %nctaid.x; mov.u32 %r2, 0; mov.u32 %r3, %tid.x;
+            add.u32 %r4, %r0, 1; rem.u32 %r4, %r4, %r1; mul.wide.u32 %d1, %r0, 4; add.s64 %d1, %p0, %d1;
+            mul.wide.u32 %d2, %r4, 4; add.s64 %d2, %p0, %d2; setp.ne.u32 %q0, %r3, 0;
+            setp.eq.u32 %q3, %r3, 40; @%q3 exit;
+            ROUND: add.u32 %r2, %r2, 1; @!%q0 st.volatile.global.u32 [%d1], %r2;
+            { .param .b64 a; st.param.b64 [a], %d0; .param .b32 b; st.param.b32 [b], 0; .param .b32 v;
+            call.uni (v), cudaCGSynchronize, (a, b); }
+            ld.volatile.global.u32 %r5, [%d2]; setp.lt.u32 %q1, %r5, %r2; @%q1 trap;
+            setp.lt.u32 %q2, %r2, 4; @%q2 bra ROUND;
+            """, declarations: """
+            .extern .func (.param .b64 r) cudaCGGetIntrinsicHandle(.param .b32 scope);
+            .extern .func (.param .b32 r) cudaCGSynchronize(.param .b64 handle, .param .b32 flags);
+            """)
+        let flags = try machine.upload([UInt32](repeating: 0, count: 30))
+        let program = try machine.program(text)
+        let result = try machine.run(program, "k", grid: Extent(30), block: Extent(64), .u64(flags))
+        #expect(result.fault == .none, "\(result.message)")
+        #expect(try machine.download(flags, UInt32.self, count: 30) == [UInt32](repeating: 4, count: 30))
+        machine.isCooperative = false
+        #expect(try machine.run(program, "k", grid: Extent(2), block: Extent(64), .u64(flags)).fault == .launchFailed)
+    }
+
     @Test("Every kernel of the corpus decodes, but those with textures")
     func decoding() throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

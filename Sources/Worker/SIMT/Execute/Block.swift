@@ -22,7 +22,10 @@ final class Block {
     let warpCount: Int
     let threadCount: Int
     var identity = BlockIdentity()
-    var barriers = [Barrier](repeating: Barrier(), count: 16)
+    /// The 16 barriers of PTX, and that of the grid.
+    var barriers = [Barrier](repeating: Barrier(), count: 17)
+    /// The grid's barrier generation that this block waits to see the end of.
+    private var gridGeneration: UInt64?
     var exitedThreads = 0
     private var doneWarps = 0
     private let slab: UnsafeMutableRawPointer
@@ -141,6 +144,7 @@ final class Block {
         doneWarps = 0
         if activeBarriers > 0 { for index in barriers.indices { barriers[index] = Barrier() } }
         activeBarriers = 0
+        gridGeneration = nil
         for index in 0..<warpCount {
             let warp = warps + index
             let rest = threadCount - index * 32
@@ -163,6 +167,11 @@ final class Block {
     func run(rounds: Int, budget: Int) -> BlockOutcome {
         for round in 0..<rounds {
             if round & 15 == 15 ? launch.mustStop : launch.hasFailed { return .fault }
+            if let generation = gridGeneration {
+                guard launch.gridBarrier.isOver(generation) else { return .more }
+                gridGeneration = nil
+                release(Self.gridBarrier, Barrier())
+            }
             var progressed = false
             for index in 0..<warpCount {
                 let warp = warps + index
@@ -179,7 +188,11 @@ final class Block {
                 }
                 launch.add(&warp.pointee.instructionCount)
             }
-            if doneWarps == warpCount { return .done }
+            if doneWarps == warpCount {
+                launch.gridBarrier.finish()
+                return .done
+            }
+            if gridGeneration != nil { return .more }
             if !progressed, !hasRunnable {
                 launch.reportDeadlock(block: self)
                 return .fault
@@ -239,6 +252,9 @@ final class Block {
 
     // MARK: Exits and barriers
 
+    /// The number of the barrier where all blocks meet.
+    static let gridBarrier = 16
+
     /// Accounts for lanes that exited.
     func exited(_ count: Int) {
         exitedThreads += count
@@ -261,6 +277,14 @@ final class Block {
         guard barrier.arrived >= needed else { return }
         barriers[id] = Barrier()
         activeBarriers -= 1
+        if id == Self.gridBarrier {
+            gridGeneration = launch.gridBarrier.arrive()
+        } else {
+            release(id, barrier)
+        }
+    }
+
+    private func release(_ id: Int, _ barrier: Barrier) {
         for index in 0..<warpCount {
             let warp = warps + index
             for slot in 0..<warp.pointee.fragmentCount {

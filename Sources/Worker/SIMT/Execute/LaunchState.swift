@@ -24,6 +24,8 @@ final class LaunchState: @unchecked Sendable {
     private let output: (UnsafeRawBufferPointer) -> Void
     private let isCancelled: () -> Bool
 
+    let gridBarrier: GridBarrier
+
     static let workspaceByteCount = 4096
 
     private let stateByteCount = Atomic<Int>(0)
@@ -43,6 +45,7 @@ final class LaunchState: @unchecked Sendable {
         self.isCancelled = isCancelled
         entry = launch.kernel.entry
         blockCount = launch.grid.count
+        gridBarrier = GridBarrier(blockCount: launch.grid.count)
         parameterByteCount = max(launch.kernel.parameterByteCount, launch.parameters.count)
         parameters = .allocate(byteCount: parameterByteCount + 64, alignment: 64)
         memset(parameters, 0, parameterByteCount + 64)

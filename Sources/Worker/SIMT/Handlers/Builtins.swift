@@ -13,7 +13,8 @@ enum Builtins {
         case .assertFailure: return assertFailure(w, i, site)
         case .malloc: return allocate(w, i, site)
         case .free: return free(w, i, site)
-        case .gridHandle, .gridSynchronize: return fail(w, i, .illegalInstruction, lane: 0)
+        case .gridHandle: return gridHandle(w, i, site)
+        case .gridSynchronize: return synchronizeGrid(w, i, site)
         }
     }
 
@@ -42,6 +43,43 @@ enum Builtins {
         let warp = w.warp
         let start = lane * Int(warp.pointee.localByteCount)
         return warp.pointee.local + (start + warp.pointee.frame.pointee.localOffset + offset)
+    }
+
+    // MARK: The grid
+
+    /// `cudaCGGetIntrinsicHandle`: not 0 when the grid can synchronize.
+    private static func gridHandle(
+        _ w: WarpPointer, _ i: InstructionPointer, _ site: Function.CallSite
+    ) -> InstructionPointer? {
+        let isCooperative = w.warp.pointee.block.takeUnretainedValue().launch.launch.isCooperative
+        _ = forEachLane(w.warp.pointee.mask) { lane in
+            setResult(w, site, isCooperative ? Warp.Window.workspace << 32 : 0, lane: lane)
+            return true
+        }
+        return i.next
+    }
+
+    /// `cudaCGSynchronize(handle, flags)`: all threads of the grid wait for each other; the result is cudaSuccess.
+    private static func synchronizeGrid(
+        _ w: WarpPointer, _ i: InstructionPointer, _ site: Function.CallSite
+    ) -> InstructionPointer? {
+        let warp = w.warp
+        let mask = warp.pointee.mask
+        let block = warp.pointee.block.takeUnretainedValue()
+        guard block.launch.launch.isCooperative else {
+            return fail(w, i, .launchFailed, lane: mask.trailingZeroBitCount)
+        }
+        _ = forEachLane(mask) { lane in
+            setResult(w, site, 0, lane: lane)
+            return true
+        }
+        let fragment = warp.pointee.fragments + warp.pointee.current
+        fragment.pointee.pc = i
+        fragment.pointee.state = .blockBarrier
+        fragment.pointee.barrier = UInt8(Block.gridBarrier)
+        warp.pointee.exit = .blocked
+        block.arrive(Block.gridBarrier, threads: mask.nonzeroBitCount, expected: 0, trueCount: 0)
+        return nil
     }
 
     // MARK: printf
