@@ -58,6 +58,29 @@ struct CallTests {
         #expect(try machine.download(output, UInt32.self, count: 15) == expected)
     }
 
+    @Test("Lanes that call at different times meet in the function")
+    func lateCallers() throws {
+        let machine = try Machine()
+        let sum = """
+            .func (.param .b32 result) total(.param .b32 value) {
+            .reg .b32 %r<8>; .reg .pred %q; ld.param.b32 %r0, [value]; mov.u32 %r1, 16;
+            LOOP: shfl.sync.bfly.b32 %r2, %r0, %r1, 31, -1; add.u32 %r0, %r0, %r2; shr.u32 %r1, %r1, 1;
+            setp.ne.u32 %q, %r1, 0; @%q bra LOOP;
+            st.param.b32 [result], %r0; ret; }
+            """
+        // The last lanes to leave the loop wait for so long that the first ones are let go ahead.
+        let text = kernelText(1, """
+            mov.u32 %r0, %tid.x; mul.lo.u32 %r1, %r0, 1000; mov.u32 %r2, 0; bra HEAD;
+            AFTER: \(call("total", "%r3", "%r0"))
+            mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0; st.global.u32 [%d1], %r3; ret;
+            HEAD: setp.ge.u32 %q0, %r2, %r1; @%q0 bra AFTER; add.u32 %r2, %r2, 1; bra HEAD;
+            """, declarations: sum)
+        let output = try machine.allocate(128)
+        let result = try machine.run(machine.program(text), "k", .u64(output))
+        #expect(result.fault == .none, "\(result.message)")
+        #expect(try machine.download(output, UInt32.self, count: 32) == [UInt32](repeating: 496, count: 32))
+    }
+
     @Test("Endless recursion is a fault")
     func stackOverflow() throws {
         let machine = try Machine()

@@ -86,15 +86,19 @@ private func enter(
     guard UInt64(localOffset + function.localByteCount) <= warp.pointee.localByteCount,
         caller.pointee.depth < 4096
     else { return fail(w, i, .illegalAddress, lane: first) }
-    guard let frame = block.takeFrameOfCallee(function) else {
+    let shared = earlierFrame(warp, of: function, calledFrom: caller, returningTo: i.next)
+    guard let frame = shared ?? block.takeFrameOfCallee(function) else {
         return fail(w, i, .outOfResources, lane: first)
     }
-    frame.pointee.parent = caller
-    frame.pointee.returnPC = i.next
-    frame.pointee.callSite = siteIndex
-    frame.pointee.lanes = mask
-    frame.pointee.depth = caller.pointee.depth + 1
-    frame.pointee.localOffset = localOffset
+    if shared == nil {
+        frame.pointee.parent = caller
+        frame.pointee.returnPC = i.next
+        frame.pointee.callSite = siteIndex
+        frame.pointee.lanes = 0
+        frame.pointee.depth = caller.pointee.depth + 1
+        frame.pointee.localOffset = localOffset
+    }
+    frame.pointee.lanes |= mask
     for (argument, formal) in zip(site.arguments, function.parameters) {
         copyLocal(
             warp, mask, from: caller.pointee.localOffset + argument.offset, to: localOffset + formal.offset,
@@ -103,5 +107,24 @@ private func enter(
     let fragment = warp.pointee.fragments + warp.pointee.current
     fragment.pointee = Fragment(pc: function.entry, frame: frame, mask: mask)
     warp.pointee.exit = .reschedule
+    return nil
+}
+
+/// The frame of lanes that made the same call earlier and are still in the function. Later lanes join it, as only
+/// lanes of one frame can meet at `.sync` instructions; they have no values there yet, so nothing is lost.
+private func earlierFrame(
+    _ warp: UnsafeMutablePointer<Warp>, of function: Function, calledFrom caller: UnsafeMutablePointer<Frame>,
+    returningTo pc: InstructionPointer
+) -> UnsafeMutablePointer<Frame>? {
+    if warp.pointee.fragmentCount == 1 { return nil }
+    let depth = caller.pointee.depth + 1
+    for index in 0..<warp.pointee.fragmentCount where index != warp.pointee.current {
+        var frame = warp.pointee.fragments[index].frame
+        while frame.pointee.depth > depth, let parent = frame.pointee.parent { frame = parent }
+        let isSame =
+            frame.pointee.parent == caller && frame.pointee.returnPC == pc
+            && frame.pointee.function.toOpaque() == Unmanaged.passUnretained(function).toOpaque()
+        if isSame { return frame }
+    }
     return nil
 }
