@@ -17,7 +17,7 @@ enum FloatForms {
         if operation.has("sat") {
             form?.finish = { w, i in map1(w, i) { (a: Float) in saturated(a) } }
         } else if isFlushed {
-            form?.finish = flushAfter(operation)
+            form?.finish = mode != .nearest ? flush : flushAfter(operation)
         }
         return form
     }

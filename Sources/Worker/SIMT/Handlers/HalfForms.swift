@@ -14,6 +14,7 @@ enum HalfForms {
         case .bf16x2: form = pair(operation, BrainFormat.self)
         default: return nil
         }
+        if operation.has("xorsign") { return nil }
         guard form != nil, operation.has("sat") || operation.has("relu") else { return form }
         if operation.has("relu") { return nil }
         switch type {
@@ -39,7 +40,11 @@ enum HalfForms {
         case "add": return Form(kind, two) { w, i in op2(w, i, HalfFormat.self) { $0 + $1 } }
         case "sub": return Form(kind, two) { w, i in op2(w, i, HalfFormat.self) { $0 - $1 } }
         case "mul": return Form(kind, two) { w, i in op2(w, i, HalfFormat.self) { $0 * $1 } }
+        case "min" where operation.has("NaN"):
+            return Form(kind, two) { w, i in op2(w, i, HalfFormat.self) { leastOrNaN($0, $1) } }
         case "min": return Form(kind, two) { w, i in op2(w, i, HalfFormat.self) { least($0, $1) } }
+        case "max" where operation.has("NaN"):
+            return Form(kind, two) { w, i in op2(w, i, HalfFormat.self) { greatestOrNaN($0, $1) } }
         case "max": return Form(kind, two) { w, i in op2(w, i, HalfFormat.self) { greatest($0, $1) } }
         case "fma":
             return Form(kind, [kind, kind, kind]) { w, i in
@@ -62,7 +67,11 @@ enum HalfForms {
         case "add": return Form(kind, two) { w, i in op2(w, i, BrainFormat.self) { $0 + $1 } }
         case "sub": return Form(kind, two) { w, i in op2(w, i, BrainFormat.self) { $0 - $1 } }
         case "mul": return Form(kind, two) { w, i in op2(w, i, BrainFormat.self) { $0 * $1 } }
+        case "min" where operation.has("NaN"):
+            return Form(kind, two) { w, i in op2(w, i, BrainFormat.self) { leastOrNaN($0, $1) } }
         case "min": return Form(kind, two) { w, i in op2(w, i, BrainFormat.self) { least($0, $1) } }
+        case "max" where operation.has("NaN"):
+            return Form(kind, two) { w, i in op2(w, i, BrainFormat.self) { greatestOrNaN($0, $1) } }
         case "max": return Form(kind, two) { w, i in op2(w, i, BrainFormat.self) { greatest($0, $1) } }
         case "fma":
             return Form(kind, [kind, kind, kind]) { w, i in
@@ -83,7 +92,11 @@ enum HalfForms {
         case "add": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { $0 + $1 } }
         case "sub": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { $0 - $1 } }
         case "mul": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { $0 * $1 } }
+        case "min" where operation.has("NaN"):
+            return .binary32 { w, i in pair2(w, i, HalfFormat.self) { leastOrNaN($0, $1) } }
         case "min": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { least($0, $1) } }
+        case "max" where operation.has("NaN"):
+            return .binary32 { w, i in pair2(w, i, HalfFormat.self) { greatestOrNaN($0, $1) } }
         case "max": return .binary32 { w, i in pair2(w, i, HalfFormat.self) { greatest($0, $1) } }
         case "fma": return .ternary32 { w, i in pair3(w, i, HalfFormat.self) }
         case "neg": return .unary32 { w, i in map1(w, i) { (a: UInt32) in a ^ 0x8000_8000 } }
@@ -99,7 +112,11 @@ enum HalfForms {
         case "add": .binary32 { w, i in pair2(w, i, BrainFormat.self) { $0 + $1 } }
         case "sub": .binary32 { w, i in pair2(w, i, BrainFormat.self) { $0 - $1 } }
         case "mul": .binary32 { w, i in pair2(w, i, BrainFormat.self) { $0 * $1 } }
+        case "min" where operation.has("NaN"):
+            .binary32 { w, i in pair2(w, i, BrainFormat.self) { leastOrNaN($0, $1) } }
         case "min": .binary32 { w, i in pair2(w, i, BrainFormat.self) { least($0, $1) } }
+        case "max" where operation.has("NaN"):
+            .binary32 { w, i in pair2(w, i, BrainFormat.self) { greatestOrNaN($0, $1) } }
         case "max": .binary32 { w, i in pair2(w, i, BrainFormat.self) { greatest($0, $1) } }
         case "fma": .ternary32 { w, i in pair3(w, i, BrainFormat.self) }
         case "neg": .unary32 { w, i in map1(w, i) { (a: UInt32) in a ^ 0x8000_8000 } }

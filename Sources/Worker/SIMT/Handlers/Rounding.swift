@@ -165,3 +165,10 @@ func greatest<T: BinaryFloatingPoint>(_ a: T, _ b: T) -> T {
     if b != b { return a }
     return a > b || (a == b && a.sign == .plus) ? a : b
 }
+
+/// `min.NaN` and `max.NaN`: NaN wins.
+@inline(__always)
+func leastOrNaN(_ a: Float, _ b: Float) -> Float { a != a || b != b ? .nan : least(a, b) }
+
+@inline(__always)
+func greatestOrNaN(_ a: Float, _ b: Float) -> Float { a != a || b != b ? .nan : greatest(a, b) }
