@@ -163,6 +163,8 @@ extension Decoder {
         case (.shared, 2, false): return SharedHandlers.loadPair32
         case (.shared, 2, true): return SharedHandlers.loadPair64
         case (.shared, 4, false): return SharedHandlers.loadQuad32
+        case (.local, 1, false): return LocalHandlers.load32
+        case (.local, 1, true): return LocalHandlers.load64
         default: return LoadHandlers.any
         }
     }
@@ -233,6 +235,8 @@ extension Decoder {
         case (.shared, 2, false): return SharedHandlers.storePair32
         case (.shared, 2, true): return SharedHandlers.storePair64
         case (.shared, 4, false): return SharedHandlers.storeQuad32
+        case (.local, 1, false): return LocalHandlers.store32
+        case (.local, 1, true): return LocalHandlers.store64
         default: return StoreHandlers.any
         }
     }
