@@ -69,7 +69,9 @@ struct CallTests {
             st.param.b32 [result], %r0; ret; }
             """
         // The last lanes to leave the loop wait for so long that the first ones are let go ahead.
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             mov.u32 %r0, %tid.x; mul.lo.u32 %r1, %r0, 1000; mov.u32 %r2, 0; bra HEAD;
             AFTER: \(call("total", "%r3", "%r0"))
             mul.wide.u32 %d0, %r0, 4; add.s64 %d1, %p0, %d0; st.global.u32 [%d1], %r3; ret;

@@ -154,7 +154,9 @@ struct CorpusTests {
     func libraryGridSync(threads: Int) throws {
         let machine = try Machine(threadCount: threads)
         machine.isCooperative = true
-        let text = kernelText(1, """
+        let text = kernelText(
+            1,
+            """
             { .param .b32 a; st.param.b32 [a], 1; .param .b64 v; call.uni (v), cudaCGGetIntrinsicHandle, (a);
             ld.param.b64 %d0, [v]; }
             mov.u32 %r0, %ctaid.x; mov.u32 %r1, %nctaid.x; mov.u32 %r2, 0; mov.u32 %r3, %tid.x;
@@ -166,10 +168,11 @@ struct CorpusTests {
             call.uni (v), cudaCGSynchronize, (a, b); }
             ld.volatile.global.u32 %r5, [%d2]; setp.lt.u32 %q1, %r5, %r2; @%q1 trap;
             setp.lt.u32 %q2, %r2, 4; @%q2 bra ROUND;
-            """, declarations: """
-            .extern .func (.param .b64 r) cudaCGGetIntrinsicHandle(.param .b32 scope);
-            .extern .func (.param .b32 r) cudaCGSynchronize(.param .b64 handle, .param .b32 flags);
-            """)
+            """,
+            declarations: """
+                .extern .func (.param .b64 r) cudaCGGetIntrinsicHandle(.param .b32 scope);
+                .extern .func (.param .b32 r) cudaCGSynchronize(.param .b64 handle, .param .b32 flags);
+                """)
         let flags = try machine.upload([UInt32](repeating: 0, count: 30))
         let program = try machine.program(text)
         let result = try machine.run(program, "k", grid: Extent(30), block: Extent(64), .u64(flags))

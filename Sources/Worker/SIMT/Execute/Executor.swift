@@ -31,12 +31,14 @@ public final class Executor: @unchecked Sendable {
         for _ in 1..<max(2, self.threadCount) where self.threadCount > 1 {
             var thread = pthread_t()
             let argument = Unmanaged.passRetained(HelperContext(self)).toOpaque()
-            let status = pthread_create(&thread, nil, { raw in
-                guard let raw else { return nil }
-                let context = Unmanaged<HelperContext>.fromOpaque(raw).takeRetainedValue()
-                context.executor.takeUnretainedValue().serve()
-                return nil
-            }, argument)
+            let status = pthread_create(
+                &thread, nil,
+                { raw in
+                    guard let raw else { return nil }
+                    let context = Unmanaged<HelperContext>.fromOpaque(raw).takeRetainedValue()
+                    context.executor.takeUnretainedValue().serve()
+                    return nil
+                }, argument)
             if status == 0 { threads.append(thread) }
         }
     }

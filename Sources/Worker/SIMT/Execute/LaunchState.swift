@@ -110,7 +110,8 @@ final class LaunchState: @unchecked Sendable {
     func report(_ warp: UnsafeMutablePointer<Warp>, block: Block) {
         add(&warp.pointee.instructionCount)
         let linear = UInt32(warp.pointee.index * 32 + warp.pointee.faultLane)
-        let text = "\(Self.describe(warp.pointee.fault)) in kernel \(launch.kernel.name), "
+        let text =
+            "\(Self.describe(warp.pointee.fault)) in kernel \(launch.kernel.name), "
             + "block (\(block.identity.block.0),\(block.identity.block.1),\(block.identity.block.2)), "
             + "thread \(describeThread(linear))" + describeOrigin(warp)
         fail(warp.pointee.fault, text)
@@ -136,7 +137,8 @@ final class LaunchState: @unchecked Sendable {
 
     /// Ends the launch because no thread of a block can go on.
     func reportDeadlock(block: Block) {
-        var text = "kernel \(launch.kernel.name), block (\(block.identity.block.0),\(block.identity.block.1),"
+        var text =
+            "kernel \(launch.kernel.name), block (\(block.identity.block.0),\(block.identity.block.1),"
             + "\(block.identity.block.2)): all threads wait for each other"
         var waiting: [String] = []
         for index in 0..<block.warpCount {
@@ -145,8 +147,9 @@ final class LaunchState: @unchecked Sendable {
                 let fragment = warp.fragments[slot]
                 let function = fragment.frame.pointee.function.takeUnretainedValue()
                 guard let origin = function.origin(of: fragment.pc), waiting.count < 4 else { continue }
-                waiting.append("\(fragment.mask.nonzeroBitCount) of warp \(index) at \(origin.opcode), line "
-                    + "\(origin.position.line)")
+                waiting.append(
+                    "\(fragment.mask.nonzeroBitCount) of warp \(index) at \(origin.opcode), line "
+                        + "\(origin.position.line)")
             }
         }
         text += " (" + waiting.joined(separator: "; ") + ")"

@@ -98,7 +98,8 @@ enum Builtins {
             let text = formatter.format(
                 load: { address, size in
                     guard let pointer = rangePointer(w, lane: lane, address, size) else { return 0 }
-                    return size == 8 ? pointer.loadUnaligned(as: UInt64.self)
+                    return size == 8
+                        ? pointer.loadUnaligned(as: UInt64.self)
                         : UInt64(pointer.loadUnaligned(as: UInt32.self))
                 },
                 string: { string(w, $0, lane: lane) })
@@ -136,7 +137,8 @@ enum Builtins {
         let identity = block.identity.block
         let thread = warp.pointee.threads
         let line = UInt32(truncatingIfNeeded: argument(w, site, 2, lane: lane))
-        let message = "\(text(1)):\(line): \(text(3)): block: [\(identity.0),\(identity.1),\(identity.2)], thread: "
+        let message =
+            "\(text(1)):\(line): \(text(3)): block: [\(identity.0),\(identity.1),\(identity.2)], thread: "
             + "[\(thread[lane]),\(thread[lane + 32]),\(thread[lane + 64])] Assertion `\(text(0))` failed.\n"
         Array(message.utf8).withUnsafeBytes { block.launch.write($0) }
         return fail(w, i, .assert, lane: lane)

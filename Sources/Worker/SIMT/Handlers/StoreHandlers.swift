@@ -46,7 +46,8 @@ private func storeGlobal<E: FixedWidthInteger>(
     if warp.pointee.mask == ~0, halfPattern(a, size: size) == .consecutive,
         halfPattern(a + 16, size: size) == .consecutive,
         let first = halfSpan(warp, a[0] &+ offset, size: size, .consecutive),
-        let second = halfSpan(warp, a[16] &+ offset, size: size, .consecutive) {
+        let second = halfSpan(warp, a[16] &+ offset, size: size, .consecutive)
+    {
         first.copyMemory(from: value, byteCount: 16 &* size)
         second.copyMemory(from: value + 16, byteCount: 16 &* size)
         return i.next
