@@ -19,6 +19,11 @@ def test_program_in_strict_mode(roost, programs, name):
     assert output.splitlines()[-1] == "PASS"
 
 
+def test_only_waiting_calls_pay_for_distance(roost, programs):
+    output = roost.run(programs / "distance", environment={"ROOST_RTT_US": "100000"})
+    assert output.splitlines()[-1] == "PASS"
+
+
 @pytest.mark.parametrize("name", ["proc_address", "bad_arguments"])
 def test_every_exported_function(roost, programs, name):
     assert roost.run(programs / name, EXPORTS, seconds=120).splitlines()[-1] == "PASS"
