@@ -60,7 +60,13 @@ func makeBackend(_ options: WorkerOptions) -> SoftwareBackend {
     #endif
     var software = SoftwareOptions()
     if let name = options.name { software.name = name }
-    if let uuid = options.uuid { (software.uuidHigh, software.uuidLow) = uuid }
+    // Two workers must not show one UUID, so without a given one each start draws its own (version 4, variant 1).
+    (software.uuidHigh, software.uuidLow) =
+        options.uuid
+        ?? (
+            high: UInt64.random(in: 0...UInt64.max) & ~0xF000 | 0x4000,
+            low: UInt64.random(in: 0...UInt64.max) >> 2 | 1 << 63
+        )
     software.totalByteCount = options.vramByteCount
     software.computeCapability = options.computeCapability
     software.threadCount = options.threadCount > 0 ? options.threadCount : Int(posix_cpu_count())

@@ -53,19 +53,7 @@ extension CUDADriver {
                 details(of: context).isPrimary = true
                 primaryContexts.append(context)
             }
-            if device.snapshot.isSoftware { loadStandIn() }
         }
-    }
-
-    /// Loads the library that `ROOST_STANDIN` names: one that makes programs link device code through this driver.
-    private static func loadStandIn() {
-        guard let path = Environment.text("ROOST_STANDIN"), path[0] != 0 else { return }
-        guard let symbol = posix_dynamic_symbol("dlopen") else { return }
-        typealias Open = @convention(c) (UnsafePointer<CChar>?, Int32) -> UnsafeMutableRawPointer?
-        // SAFETY: the C library's `dlopen` has this signature.
-        let open = unsafeBitCast(symbol, to: Open.self)
-        let lazyAndGlobal: Int32 = 0x1 | 0x100
-        if open(path, lazyAndGlobal) == nil { ClientLog.problem("the library in ROOST_STANDIN can't be loaded") }
     }
 
     /// The corresponding C function is `cuDriverGetVersion`.
