@@ -1,5 +1,6 @@
 import GPUTestKit
 import Testing
+import Transport
 import WireProtocol
 import WorkerCore
 
@@ -19,6 +20,22 @@ private let base = DeviceArena.base
         let reply = try lane.call(CopyDeviceToHost(address: base + 3, byteCount: 100_000, stream: 0))
         #expect(reply.status == 0 && reply.deferredStatus == 0)
         #expect(reply.bulk == bytes)
+    }
+
+    @Test("all memory of a client that is gone is there for the next one at once")
+    func reclaim() throws {
+        let fixture = WorkerFixture()
+        let all = fixture.worker.configuration.vramByteCount
+        for _ in 0..<10 {
+            let lane = try fixture.laneWithContext()
+            let reply = try lane.call(MemoryGrant(device: 0, minimumByteCount: all, wantedByteCount: all))
+            #expect(reply.status == 0)
+            try lane.send(MemoryAllocate(address: base, byteCount: all, kind: 0))
+            try lane.send(
+                Fill(
+                    address: base, pitch: 0, elementByteCount: 1, value: 9, width: all, height: 1, stream: 0))
+            lane.connection.close()
+        }
     }
 
     @Test("boxes are packed on the wire and spread in memory")

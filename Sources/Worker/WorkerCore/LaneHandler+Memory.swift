@@ -3,8 +3,14 @@ import WireProtocol
 
 extension LaneHandler {
     func memoryGrant(_ command: MemoryGrant, _ reply: inout MemoryGrant.Reply) throws(CommandError) {
-        let granted = session.worker.withLedger {
-            $0.grant(to: session.serial, minimum: command.minimumByteCount, wanted: command.wantedByteCount)
+        let take = { [session] in
+            session.worker.withLedger {
+                $0.grant(to: session.serial, minimum: command.minimumByteCount, wanted: command.wantedByteCount)
+            }
+        }
+        var granted = take()
+        if granted == 0, command.minimumByteCount > 0, session.worker.reclaimAbandoned(for: session) {
+            granted = take()
         }
         guard granted > 0 || command.minimumByteCount == 0 else { throw .outOfMemory }
         reply.grantedByteCount = granted
@@ -15,6 +21,7 @@ extension LaneHandler {
     }
 
     func memoryInfo(_ command: MemoryInfo, _ reply: inout MemoryInfo.Reply) throws(CommandError) {
+        _ = session.worker.reclaimAbandoned(for: session)
         (reply.freeByteCount, reply.totalByteCount) = session.worker.withLedger {
             ($0.available(to: session.serial), $0.limit)
         }

@@ -158,7 +158,8 @@ extension WorkerSession {
         -> UInt64
     {
         let ordinal = context.device.ordinal
-        let isCharged = worker.withLedger { $0.allocateBeyondGrant(for: serial, byteCount) }
+        let charge = { [self] in worker.withLedger { $0.allocateBeyondGrant(for: serial, byteCount) } }
+        let isCharged = charge() || (worker.reclaimAbandoned(for: self) && charge())
         guard isCharged else {
             throw BackendError(BackendStatus.outOfMemory, "the vGPU has no memory left for the module's variables")
         }

@@ -128,11 +128,16 @@ extension Worker {
         let isLast = withRegistry { registry in
             guard session.lanes.remove(lane) == 0 else { return false }
             registry.sessions[session.id] = nil
+            registry.closingCount += 1
             return true
         }
         guard isLast else { return }
         utilization.retire(busyNanoseconds: session.busyNanoseconds)
         session.close()
+        withRegistry {
+            $0.closingCount -= 1
+            monitor.signalAll()
+        }
         logger.info("a session ended", metadata: [LogKey.process: "\(session.processID)"])
     }
 

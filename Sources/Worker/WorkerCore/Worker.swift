@@ -16,6 +16,8 @@ public final class Worker: @unchecked Sendable {
         var greetingCount = 0
         var monitorCount = 0
         var threadCount = 0
+        /// Sessions without a lane whose memory is not free yet.
+        var closingCount = 0
         var nextSerial: UInt64 = 1
         var isStopping = false
     }
@@ -28,7 +30,7 @@ public final class Worker: @unchecked Sendable {
     let utilization = UtilizationMeter()
     private let deviceCount = Atomic(0)
 
-    private let monitor = Monitor()
+    let monitor = Monitor()
     private var registry = Registry()
     private let ledgerLock = Lock()
     private var ledger: VRAMLedger<UInt64>
