@@ -50,8 +50,8 @@ func module(
         swiftSettings: settings ?? (isEmbeddableTier ? embeddable : strict))
 }
 
-func cModule(_ name: String, _ tier: Tier) -> Target {
-    .target(name: name, path: "Sources/\(tier.rawValue)/\(name)")
+func cModule(_ name: String, _ tier: Tier, uses: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: uses, path: "Sources/\(tier.rawValue)/\(name)")
 }
 
 func program(
@@ -107,6 +107,8 @@ let runtimeTargets: [Target] = [
     .systemLibrary(
         name: "CCompression", path: "Sources/Worker/CCompression", pkgConfig: "libzstd",
         providers: [.apt(["libzstd-dev", "liblz4-dev"])]),
+    cModule("CCUDAFunctions", .proto, uses: ["CCUDA"]),
+    module("CUDABinding", .proto, uses: ["CCUDAFunctions", "CCUDA"], settings: strict),
     module("PTX", .worker),
     module("DeviceImages", .worker, uses: ["CCompression"]),
     module("GPUBackend", .worker, uses: ["Primitives"]),
@@ -138,6 +140,7 @@ let runtimeTargets: [Target] = [
     tests("Transport", uses: ["Transport", "WireProtocol", "Primitives", "CPosix"]),
     tests("NVMLClient", uses: ["NVMLClient", "CNVML", "Transport", "WireProtocol", "Primitives", "CPosix"]),
     tests("CUDAClient", uses: ["CUDAClient", "ClientRuntime", "CCUDA", "Primitives"]),
+    tests("CUDABinding", uses: ["CUDABinding", "CCUDA", "CCUDAFunctions"]),
     tests("PTX", uses: ["PTX", "GPUTestKit"]),
     tests("DeviceImages", uses: ["DeviceImages"]),
     tests("SIMT", uses: ["SIMT", "PTX", "GPUTestKit", "Primitives"]),

@@ -27,6 +27,7 @@ public struct Generator {
         files += CommandsEmitter(commands: commands).files
         files += WorkerEmitter(commands: commands).files
         files += ProcTableEmitter(library: api.cuda).files
+        files += BindingEmitter(library: api.cuda).files
         files += LinkingEmitter(library: api.cuda, soname: "libcuda.so.1").files
         files += LinkingEmitter(library: api.nvml, soname: "libnvidia-ml.so.1").files
         files +=

@@ -32,7 +32,7 @@ struct CHeaderEmitter {
 
     private func declaration(_ type: TypeDescription) -> String {
         switch type.kind {
-        case .alias: return "typedef \(declarator(type.type ?? "int", type.name));\n"
+        case .alias: return "typedef \(CDeclaration.declarator(type.type ?? "int", type.name));\n"
         case .handle: return "typedef struct \(type.tag ?? type.name) *\(type.name);\n"
         case .opaque: return "struct \(type.name);\n"
         case .enum:
@@ -61,17 +61,11 @@ struct CHeaderEmitter {
             let name = field.name.isEmpty ? "" : " \(field.name)"
             return "\(indent)\(record.kind.rawValue)\(tag) {\n\(inner)\(indent)}\(name)\(field.bounds ?? "");\n"
         }
-        return "\(indent)\(alignment)\(declarator(field.type, field.name))\(field.bounds ?? "")\(bits);\n"
-    }
-
-    private func declarator(_ type: String, _ name: String) -> String {
-        if type.contains("(*)") { return type.replacing("(*)", with: "(*\(name))") }
-        return type.hasSuffix("*") ? "\(type)\(name)" : "\(type) \(name)"
+        return "\(indent)\(alignment)\(CDeclaration.declarator(field.type, field.name))\(field.bounds ?? "")\(bits);\n"
     }
 
     private func prototype(_ function: FunctionDescription) -> String {
-        let parameters = function.parameters.map { declarator($0.type, $0.name) }.joined(separator: ", ")
-        let returns = declarator(function.returns ?? library.resultType, function.name)
-        return "\(returns)(\(parameters.isEmpty ? "void" : parameters));\n"
+        let returns = CDeclaration.declarator(function.returns ?? library.resultType, function.name)
+        return "\(returns)(\(CDeclaration.parameters(function)));\n"
     }
 }
