@@ -46,6 +46,11 @@ struct CallTarget {
         return CUresult(status: status)
     }
 
+    /// Sends a command that nobody waits for, in strict mode either.
+    func sendUnconfirmed<Command: AsyncCommand>(_ command: Command) -> CUresult {
+        CUresult(status: lane.send(command, context: context.pointee.id))
+    }
+
     /// Sends a command and the bytes after it.
     func send<Command: AsyncCommand>(_ command: Command, bulk: UnsafeRawBufferPointer) -> CUresult {
         let status = lane.send(command, bulk: bulk, context: context.pointee.id)
@@ -132,6 +137,7 @@ extension CUDADriver {
     /// Sends a generated call's command and waits for its outputs.
     static func call<Command: SyncCommand>(_ command: Command, _ reply: inout Command.Reply) -> CUresult {
         routed { target in
+            if Mirrors.streamsMayWait { Mirrors.sendChanges(target) }
             let status = target.call(command, &reply)
             if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
             return status

@@ -20,6 +20,10 @@ enum Mirrors {
     /// Whether there are mirrors, or host memory that could become one.
     nonisolated(unsafe) private(set) static var areNeeded = false
     nonisolated(unsafe) private static var pinnedCount = 0
+    // SAFETY: only ever set to true; a stale read is one of an earlier moment.
+    /// Whether a stream may be waiting for a word of memory. Mirrors then travel beside all streams that wait for the
+    /// default stream or are waited for, since what the host wrote may be what a stream waits for.
+    nonisolated(unsafe) static var streamsMayWait = false
 
     private static func update() { areNeeded = !entries.isEmpty || pinnedCount > 0 }
 
@@ -94,6 +98,7 @@ enum Mirrors {
     /// Before other work that may read or write mirrored memory.
     static func sendChanges(_ target: CallTarget, stream: UInt64 = StreamID.legacyDefault) {
         guard areNeeded else { return }
+        let stream = streamsMayWait ? StreamID.perThread : stream
         lock.acquire()
         defer { lock.release() }
         for index in entries.indices where entries[index].context.pointee.worker == target.context.pointee.worker {
@@ -131,7 +136,8 @@ enum Mirrors {
         var reply = CopyDeviceToHost.Reply()
         let result = target.lane.call(
             CopyDeviceToHost(
-                address: mirror.deviceAddress, byteCount: UInt64(mirror.byteCount), stream: StreamID.legacyDefault),
+                address: mirror.deviceAddress, byteCount: UInt64(mirror.byteCount),
+                stream: streamsMayWait ? StreamID.perThread : StreamID.legacyDefault),
             reply: &reply, context: target.context.pointee.id,
             into: UnsafeMutableRawBufferPointer(start: memory, count: mirror.byteCount))
         if result.hasOutputs { mirror.merge(memory) }

@@ -12,6 +12,8 @@ public enum WireLimits {
     public static let tokenByteCountMax = 4096
     public static let processNameByteCountMax = 256
     public static let messageByteCountMax = 64 << 10
+    public static let streamMemoryOperationByteCount = 24
+    public static let streamMemoryOperationCountMax = 256
 }
 
 /// The numeric ranges that client and worker agree on.

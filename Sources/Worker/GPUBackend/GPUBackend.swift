@@ -131,6 +131,10 @@ public protocol BackendStream: AnyObject, Sendable {
     /// Runs a host function in order, through ``BackendHost``.
     func hostFunction(token: UInt64) throws(BackendError)
 
+    /// Performs memory operations in order. A stream that waits holds no other stream back, except where CUDA orders
+    /// them. Called by a lane; throws `NOT_SUPPORTED` where a device can't.
+    func perform(_ operations: [StreamMemoryOperation]) throws(BackendError)
+
     /// Waits until the stream's work was done. Throws the context's fatal error.
     func synchronize() throws(BackendError)
 

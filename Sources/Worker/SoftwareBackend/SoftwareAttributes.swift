@@ -71,6 +71,7 @@ enum SoftwareAttributes {
         (79, 1), (80, 1),  // L1 caches global and local memory
         (83, 1),  // managed memory
         (90, 1),  // compute preemption
+        (92, 1), (93, 1), (94, 1), (122, 1), (123, 1),  // stream memory operations, of 64 bits, with NOR
         (95, 1),  // cooperative launch
         (99, 1),  // registers host memory
         (115, 1),  // memory pools

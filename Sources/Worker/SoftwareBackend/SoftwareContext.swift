@@ -37,7 +37,7 @@ final class SoftwareContext: BackendContext {
     var defaultStream: any BackendStream {
         stream0.withLock { stream in
             if let stream { return stream }
-            let made = SoftwareStream(context: self)
+            let made = SoftwareStream(context: self, isDefault: true)
             stream = made
             return made
         }
@@ -45,7 +45,7 @@ final class SoftwareContext: BackendContext {
 
     func makeStream(flags: UInt32, priority: Int32) throws(BackendError) -> any BackendStream {
         guard flags & ~1 == 0 else { throw BackendError(BackendStatus.invalidValue) }
-        return SoftwareStream(context: self)
+        return SoftwareStream(context: self, isOrderedWithDefault: flags & 1 == 0)
     }
 
     func makeEvent(flags: UInt32) throws(BackendError) -> any BackendEvent {
@@ -54,7 +54,8 @@ final class SoftwareContext: BackendContext {
     }
 
     func synchronize() throws(BackendError) {
-        try wait(for: state.withLock { $0.lastSequence })
+        try session.engine.wait(for: state.withLock { $0.lastSequence }, allOf: self)
+        try throwIfFatal()
     }
 
     func destroy() {

@@ -13,11 +13,18 @@ enum Operation {
     case record(SoftwareContext, SoftwareEvent)
     case hostFunction(SoftwareContext, token: UInt64)
     case launch(SoftwareContext, SoftwareLaunch)
+    /// Has the stream wait for a value in memory.
+    case waitValue(SoftwareContext, MemoryCondition)
+    case writeValue(SoftwareContext, address: UInt64, value: UInt64, byteCount: Int)
+    /// Has the stream wait for an operation of another one.
+    case after(SoftwareContext, sequence: UInt64)
+    /// Only has a place in its stream.
+    case marker
 
     /// Host functions run on the client's side, and claims are no work.
     var countsAsBusy: Bool {
         switch self {
-        case .hostFunction, .handover: false
+        case .hostFunction, .handover, .waitValue, .after, .marker: false
         default: true
         }
     }
@@ -56,6 +63,13 @@ enum Operation {
             if context.fatalError == nil { engine.host.runHostFunction(token: token) }
         case .launch(let context, let launch):
             context.perform { () throws(BackendError) in try launch.run(on: engine) }
+        case .waitValue(let context, let condition):
+            context.perform { () throws(BackendError) in try condition.check(in: engine.memory) }
+        case .writeValue(let context, let address, let value, let byteCount):
+            context.perform { () throws(BackendError) in
+                try engine.memory.store(value, byteCount: byteCount, at: address)
+            }
+        case .after, .marker: break
         }
     }
 }

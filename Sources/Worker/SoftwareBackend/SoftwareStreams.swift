@@ -5,13 +5,18 @@ import Synchronization
 /// A stream of the software GPU: the engine keeps the order of all of them, so a stream only knows its newest work.
 final class SoftwareStream: BackendStream {
     let context: SoftwareContext
+    /// Whether this is the context's default stream, and whether it is in order with that one.
+    let isDefault: Bool
+    let isOrderedWithDefault: Bool
     private let lastSequence = Atomic<UInt64>(0)
 
     /// Transfers up to this size are kept while the engine works; longer ones wait for it.
     private static let stagingLimit: UInt64 = 8 << 20
 
-    init(context: SoftwareContext) {
+    init(context: SoftwareContext, isDefault: Bool = false, isOrderedWithDefault: Bool = true) {
         self.context = context
+        self.isDefault = isDefault
+        self.isOrderedWithDefault = isOrderedWithDefault
     }
 
     /// The newest work's sequence.
@@ -26,7 +31,7 @@ final class SoftwareStream: BackendStream {
     func submit(_ operation: Operation, isQuick: Bool) throws(BackendError) {
         try context.throwIfFatal()
         let engine = context.engine
-        note(isQuick ? try engine.runOrSubmit(operation) : try engine.submit(operation))
+        note(isQuick ? try engine.runOrSubmit(operation, on: self) : try engine.submit(operation, on: self))
     }
 
     func copyToDevice(_ box: MemoryBox, receive: (UnsafeMutableRawBufferPointer) -> Bool) throws(BackendError) {
@@ -35,7 +40,7 @@ final class SoftwareStream: BackendStream {
         guard byteCount > 0 else { return }
         let engine = context.engine
         let isStageable = byteCount <= Self.stagingLimit
-        if let sequence = try engine.claim(waits: !isStageable) {
+        if let sequence = try engine.claim(on: self, waits: !isStageable) {
             defer { engine.finishClaim() }
             note(sequence)
             try engine.memory.withRows(of: box, receive)
@@ -43,14 +48,14 @@ final class SoftwareStream: BackendStream {
         }
         let bytes = StagedBytes(byteCount: Int(byteCount))
         guard receive(bytes.buffer) else { return }
-        note(try engine.submit(.write(context, box, bytes)))
+        note(try engine.submit(.write(context, box, bytes), on: self))
     }
 
     func copyFromDevice(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError) {
         guard box.byteCount != nil, box.spanByteCount != nil else { throw .badRange }
         try context.throwIfFatal()
         let engine = context.engine
-        guard let sequence = try engine.claim(waits: true) else { throw .cancelled }
+        guard let sequence = try engine.claim(on: self, waits: true) else { throw .cancelled }
         defer { engine.finishClaim() }
         note(sequence)
         try context.throwIfFatal()
@@ -89,16 +94,22 @@ final class SoftwareStream: BackendStream {
     }
 
     func wait(for event: any BackendEvent) throws(BackendError) {
-        // The engine executes in submission order: what the event recorded comes before all later work anyway.
-        guard event is SoftwareEvent else { throw BackendError(BackendStatus.invalidHandle) }
+        guard let event = event as? SoftwareEvent else { throw BackendError(BackendStatus.invalidHandle) }
         try context.throwIfFatal()
+        // The engine executes in submission order: what the event recorded comes before all later work anyway, unless
+        // some stream waits for a value.
+        guard context.engine.hasWaits else { return }
+        try submit(.after(context, sequence: event.recordedSequence), isQuick: false)
     }
 
     func hostFunction(token: UInt64) throws(BackendError) {
         try submit(.hostFunction(context, token: token), isQuick: false)
     }
 
-    func synchronize() throws(BackendError) { try context.wait(for: sequence) }
+    func synchronize() throws(BackendError) {
+        try context.engine.waitForWaits(of: self)
+        try context.wait(for: sequence)
+    }
 
     func isIdle() throws(BackendError) -> Bool {
         try context.throwIfFatal()
@@ -140,6 +151,9 @@ final class SoftwareEvent: BackendEvent {
         try stream.submit(.record(context, self), isQuick: true)
         state.withLock { $0.sequence = max($0.sequence, stream.sequence) }
     }
+
+    /// The newest record's sequence; 0 before the first.
+    var recordedSequence: UInt64 { state.withLock { $0.sequence } }
 
     /// The engine reached the record.
     func markRecorded() { state.withLock { $0.time = MonotonicClock.nanoseconds } }

@@ -7,28 +7,28 @@ import CUDAClient
 public func cuStreamWaitValue32_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(274)
+    CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(275)
+    CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(276)
+    CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(277)
+    CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
@@ -36,35 +36,35 @@ public func cuStreamBatchMemOp_v2_ptsz(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(278)
+    CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(610)
+    CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue32(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(611)
+    CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(612)
+    CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(613)
+    CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
@@ -72,35 +72,35 @@ public func cuStreamBatchMemOp(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(614)
+    CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(615)
+    CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue32_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(616)
+    CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(617)
+    CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(618)
+    CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
@@ -108,35 +108,35 @@ public func cuStreamBatchMemOp_ptsz(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(619)
+    CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(620)
+    CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue32_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(621)
+    CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(622)
+    CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(623)
+    CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
@@ -144,5 +144,5 @@ public func cuStreamBatchMemOp_v2(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(624)
+    CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
 }

@@ -59,6 +59,8 @@ public enum CommandID {
     public static let linkCheck: UInt16 = 27
     /// ``VGPUStatusQuery``
     public static let vgpuStatus: UInt16 = 28
+    /// ``StreamMemoryOperations``
+    public static let streamMemoryOperations: UInt16 = 80
     /// ``StreamCreate``
     public static let streamCreate: UInt16 = 1232
     /// ``StreamCreateWithPriority``
@@ -117,6 +119,7 @@ public enum CommandID {
         case 26: "hostFunctionDone"
         case 27: "linkCheck"
         case 28: "vgpuStatus"
+        case 80: "streamMemoryOperations"
         case 1232: "streamCreate"
         case 1233: "streamCreateWithPriority"
         case 1259: "eventCreate"

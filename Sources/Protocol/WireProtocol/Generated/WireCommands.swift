@@ -1002,3 +1002,31 @@ public struct VGPUStatusQuery: SyncCommand, Sendable {
         }
     }
 }
+
+/// Waits for words of memory or writes them, in the order of a stream: entries of kind u32, flags u32, address u64, value u64.
+public struct StreamMemoryOperations: AsyncCommand {
+    @inlinable public static var id: UInt16 { 80 }
+
+    public var stream: UInt64
+    public var operations: UnsafeRawBufferPointer
+
+    @inlinable
+    public init(stream: UInt64, operations: UnsafeRawBufferPointer) {
+        self.stream = stream
+        self.operations = operations
+    }
+
+    @inlinable public var encodedByteCount: Int { 12 + operations.count }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(stream)
+        writer.writeBytes(operations)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        stream = try reader.read()
+        operations = try reader.readBytes()
+    }
+}

@@ -241,6 +241,10 @@ public final class RecordingHandler: CommandHandler {
         answerVGPUStatusQuery?(command, &reply)
     }
 
+    public func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError) {
+        try record(StreamMemoryOperations.id, [command.stream], bytes: command.operations)
+    }
+
     public func streamCreate(_ command: StreamCreate) throws(CommandError) {
         try record(StreamCreate.id, [command.phStream, UInt64(truncatingIfNeeded: command.Flags)])
     }

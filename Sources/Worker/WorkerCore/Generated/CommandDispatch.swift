@@ -232,6 +232,13 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case StreamMemoryOperations.id:
+            let command = try context.decode(StreamMemoryOperations.self, from: payload)
+            do throws(CommandError) {
+                try handler.streamMemoryOperations(command)
+            } catch {
+                context.fail(error)
+            }
         case StreamCreate.id:
             let command = try context.decode(StreamCreate.self, from: payload)
             do throws(CommandError) {

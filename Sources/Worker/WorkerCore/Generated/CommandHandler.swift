@@ -64,6 +64,8 @@ public protocol CommandHandler: AnyObject {
     func linkCheck(_ command: LinkCheck, _ reply: inout LinkCheck.Reply, _ bulk: BulkSource) throws(CommandError)
     /// Asks for the VGPUStatus of this worker.
     func vgpuStatus(_ command: VGPUStatusQuery, _ reply: inout VGPUStatusQuery.Reply) throws(CommandError)
+    /// Waits for words of memory or writes them, in the order of a stream: entries of kind u32, flags u32, address u64, value u64.
+    func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError)
     /// Corresponds to the C function `cuStreamCreate`.
     func streamCreate(_ command: StreamCreate) throws(CommandError)
     /// Corresponds to the C function `cuStreamCreateWithPriority`.
