@@ -102,9 +102,9 @@ class Roost:
             assert result.returncode == 0, f"roost {arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result
 
-    def start(self, *arguments, vram="64MiB", compute="10%", name=None, environment=None):
+    def start(self, *arguments, vram="64MiB", compute="10%", name=None, environment=None, gpus=1):
         """Starts a program on a vGPU of its own."""
-        words = [PREFIX / "bin" / "roost", "run", "--vram", vram, "--compute", compute]
+        words = [PREFIX / "bin" / "roost", "run", "--vram", vram, "--compute", compute, "--gpus", str(gpus)]
         words += ["--name", name] if name else []
         return Program([*words, "--", *arguments], env={**self.environment, **(environment or {})})
 

@@ -5,9 +5,11 @@ public import WireProtocol
 public final class Device {
     /// The CUDA ordinal.
     public let ordinal: Int32
+    /// The place among all vGPUs of the process, whatever `CUDA_VISIBLE_DEVICES` hides; NVML counts so too.
+    public let index: Int32
     public let worker: Worker
-    /// What commands call the device: this process's ordinal, by which the worker finds its arena.
-    public var wireIndex: UInt32 { UInt32(bitPattern: ordinal) }
+    /// What commands call the device: its place in this process, by which the worker finds its arena.
+    public var wireIndex: UInt32 { UInt32(bitPattern: index) }
     public let snapshot: DeviceSnapshot
     public let memory: DeviceMemory
     /// Whether the arena is reserved, so that host-visible memory can be mapped in it.
@@ -15,8 +17,9 @@ public final class Device {
     private let attributes: UnsafeMutablePointer<Int32>
     private static let attributeCount = 512
 
-    init(ordinal: Int32, worker: Worker, snapshot: DeviceSnapshot) {
+    init(ordinal: Int32, index: Int32, worker: Worker, snapshot: DeviceSnapshot) {
         self.ordinal = ordinal
+        self.index = index
         self.worker = worker
         self.snapshot = snapshot
         attributes = UnsafeMutablePointer<Int32>.allocate(capacity: Device.attributeCount)
@@ -24,13 +27,13 @@ public final class Device {
         for entry in snapshot.attributes where entry.attribute >= 0 && entry.attribute < Device.attributeCount {
             attributes[Int(entry.attribute)] = entry.value
         }
-        let base = DeviceArena.base(ordinal: UInt32(bitPattern: ordinal))
+        let base = DeviceArena.base(ordinal: UInt32(bitPattern: index))
         let start = UnsafeMutableRawPointer(bitPattern: UInt(base))
         hasArena =
             posix_map_anonymous(start, Int(DeviceArena.byteCount), Int32(POSIX_PROTECT_NONE)) != nil
         if !hasArena { ClientLog.problem("the device's address range is taken; host-visible memory fails") }
         memory = DeviceMemory(
-            base: base, wireIndex: UInt32(bitPattern: ordinal), totalByteCount: snapshot.totalByteCount)
+            base: base, wireIndex: UInt32(bitPattern: index), totalByteCount: snapshot.totalByteCount)
     }
 
     /// The value of a `CUdevice_attribute`, or nil when the worker did not say.

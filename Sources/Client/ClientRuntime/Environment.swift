@@ -35,6 +35,23 @@ public enum Environment {
         return equals(value, "0") || equals(value, "false") || equals(value, "no") || equals(value, "off")
     }
 
+    /// The token for one of several endpoints: `ROOST_TOKEN` has one for all, or one for each with semicolons between.
+    public static func token(_ index: Int, of endpointCount: Int) -> UnsafeRawBufferPointer {
+        let all = bytes("ROOST_TOKEN")
+        guard endpointCount > 1 else { return all }
+        var separatorCount = 0
+        for byte in all where byte == UInt8(ascii: ";") { separatorCount &+= 1 }
+        guard separatorCount &+ 1 == endpointCount else { return all }
+        var start = 0
+        var place = 0
+        for position in 0...all.count where position == all.count || all[position] == UInt8(ascii: ";") {
+            if place == index { return UnsafeRawBufferPointer(rebasing: all[start..<position]) }
+            place &+= 1
+            start = position &+ 1
+        }
+        return all
+    }
+
     /// A variable's decimal value; nil when it is absent, malformed or above `limit`.
     public static func number(_ name: StaticString, atMost limit: UInt64) -> UInt64? {
         let digits = bytes(name)

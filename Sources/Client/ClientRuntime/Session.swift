@@ -11,7 +11,6 @@ public enum Session {
     nonisolated(unsafe) private static var workers: UnsafeMutablePointer<WorkerState>?
     nonisolated(unsafe) static var workerCount = 0
     nonisolated(unsafe) private static var deviceList: [Device] = []
-    nonisolated(unsafe) private static var identity = SessionID(high: 0, low: 0)
     nonisolated(unsafe) private static var hasHandlers = false
     nonisolated(unsafe) private static var wasForked = false
     /// Added to every waiting call (`ROOST_RTT_US`).
@@ -72,9 +71,6 @@ public enum Session {
             ClientLog.line("ROOST_ENDPOINT names no worker; start the program with `roost run`")
             return ClientStatus.noDevice
         }
-        withUnsafeMutableBytes(of: &identity) { bytes in
-            if let start = bytes.baseAddress { posix_random(start, bytes.count) }
-        }
         let status = readDevices()
         guard status == ClientStatus.success else { return status }
         prepare()
@@ -109,9 +105,7 @@ public enum Session {
         if workers != nil { return workerCount > 0 }
         let text = Environment.bytes("ROOST_ENDPOINT")
         guard text.count > 0 else { return false }
-        // The environment may change later; the endpoints must not.
-        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
-        copy.copyMemory(from: text)
+        let copy = kept(text)
         let list = UnsafeMutablePointer<WorkerState>.allocate(capacity: ThreadState.workerCountMax)
         var count = 0
         var start = 0
@@ -123,19 +117,36 @@ public enum Session {
                 let bytes = (base + start).assumingMemoryBound(to: UInt8.self)
                 (list + count).initialize(
                     to: WorkerState(
-                        index: Int32(truncatingIfNeeded: count), endpoint: bytes, endpointByteCount: end &- start))
+                        index: Int32(truncatingIfNeeded: count), endpoint: bytes, endpointByteCount: end &- start,
+                        token: UnsafeRawBufferPointer(start: nil, count: 0)))
                 count &+= 1
             }
             start = end &+ 1
+        }
+        for index in 0..<count {
+            let token = kept(Environment.token(index, of: count))
+            list[index].token = token.baseAddress?.assumingMemoryBound(to: UInt8.self)
+            list[index].tokenByteCount = token.count
+            withUnsafeMutableBytes(of: &list[index].session) { bytes in
+                if let start = bytes.baseAddress { posix_random(start, bytes.count) }
+            }
         }
         workers = list
         workerCount = count
         return count > 0
     }
 
+    /// A copy that lasts: the environment may change later, what was read at the start must not.
+    private static func kept(_ text: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {
+        guard text.count > 0 else { return text }
+        let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
+        copy.copyMemory(from: text)
+        return UnsafeRawBufferPointer(copy)
+    }
+
     private static func readDevices() -> Int32 {
         guard let thread = ThreadState.mine else { return ClientStatus.outOfMemory }
-        var found: [Device] = []
+        var found: [(worker: Worker, snapshot: DeviceSnapshot)] = []
         for index in 0..<workerCount {
             guard let worker = worker(index), let lane = worker.lane(of: thread) else {
                 return ClientStatus.deviceUnavailable
@@ -147,15 +158,36 @@ public enum Session {
                 ClientLog.problem("the worker described its devices in a way that this client does not understand")
                 return ClientStatus.deviceUnavailable
             }
-            for snapshot in snapshots {
-                found.append(
-                    Device(
-                        ordinal: Int32(truncatingIfNeeded: found.count), worker: worker,
-                        snapshot: snapshot))
+            for snapshot in snapshots where found.count < ThreadState.workerCountMax {
+                found.append((worker, snapshot))
             }
         }
-        deviceList = found
-        return found.isEmpty ? ClientStatus.noDevice : ClientStatus.success
+        deviceList = []
+        for place in visible(found.map { $0.snapshot }) {
+            deviceList.append(
+                Device(
+                    ordinal: Int32(truncatingIfNeeded: deviceList.count), index: Int32(truncatingIfNeeded: place),
+                    worker: found[place].worker, snapshot: found[place].snapshot))
+        }
+        if deviceList.isEmpty { ClientLog.line("CUDA_VISIBLE_DEVICES hides all devices") }
+        return deviceList.isEmpty ? ClientStatus.noDevice : ClientStatus.success
+    }
+
+    /// The places of the devices that the program wants to see, in its order.
+    private static func visible(_ snapshots: [DeviceSnapshot]) -> [Int] {
+        var isFastestFirst = false
+        if let text = Environment.text("CUDA_DEVICE_ORDER") {
+            isFastestFirst = Environment.equals(text, "FASTEST_FIRST")
+        }
+        var candidates: [VisibleDevices.Candidate] = []
+        for snapshot in snapshots {
+            candidates.append(
+                VisibleDevices.Candidate(
+                    uuidHigh: snapshot.uuidHigh, uuidLow: snapshot.uuidLow, speed: snapshot.speed))
+        }
+        let devices = VisibleDevices(candidates, isFastestFirst: isFastestFirst)
+        guard Environment.text("CUDA_VISIBLE_DEVICES") != nil else { return devices.all }
+        return devices.chosen(by: Environment.bytes("CUDA_VISIBLE_DEVICES"))
     }
 
     private static func decode(_ bytes: [UInt8]) -> [DeviceSnapshot]? {
@@ -170,7 +202,19 @@ public enum Session {
             return snapshots
         }
     }
+}
 
-    /// The greeting's session id.
-    static var sessionID: SessionID { identity }
+extension DeviceSnapshot {
+    /// How fast the vGPU is, only for comparisons: by generation, then by what computes at once.
+    var speed: UInt64 {
+        // Numbers of `CUdevice_attribute`: capability 75 and 76, multiprocessors 16, clock rate in kHz 13.
+        let capability = value(75) &* 10 &+ value(76)
+        let rate = value(16) &* (value(13) / 1000) &* UInt64(computePercent) / 100
+        return capability << 40 &+ min(rate, 1 << 39)
+    }
+
+    private func value(_ attribute: Int32) -> UInt64 {
+        for entry in attributes where entry.attribute == attribute { return UInt64(max(0, entry.value)) }
+        return 0
+    }
 }

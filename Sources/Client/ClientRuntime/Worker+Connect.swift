@@ -12,9 +12,9 @@ extension Worker {
         }
         var hello = Hello(
             descriptionHash: DescriptionHash.value, role: role, flags: Session.isStrict ? Hello.strictFlag : 0,
-            session: Session.sessionID, laneIndex: laneIndex,
+            session: state.pointee.session, laneIndex: laneIndex,
             processID: UInt32(bitPattern: posix_process_id()))
-        hello.token = Environment.bytes("ROOST_TOKEN")
+        hello.token = UnsafeRawBufferPointer(start: state.pointee.token, count: state.pointee.tokenByteCount)
         return withUnsafeTemporaryAllocation(byteCount: WireLimits.processNameByteCountMax, alignment: 1) {
             name -> Connection? in
             if let start = name.baseAddress {

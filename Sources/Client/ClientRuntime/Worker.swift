@@ -17,8 +17,13 @@ public struct WorkerState {
     var laneCount: UInt32
     var endpoint: UnsafePointer<UInt8>
     var endpointByteCount: Int
+    /// What the worker wants to see, or nil.
+    var token: UnsafePointer<UInt8>?
+    var tokenByteCount: Int
+    /// Names this process at this worker; at each worker it has another name.
+    var session: SessionID
 
-    init(index: Int32, endpoint: UnsafePointer<UInt8>, endpointByteCount: Int) {
+    init(index: Int32, endpoint: UnsafePointer<UInt8>, endpointByteCount: Int, token: UnsafeRawBufferPointer) {
         self.index = index
         isLost = 0
         orderLock = 0
@@ -29,6 +34,9 @@ public struct WorkerState {
         laneCount = 0
         self.endpoint = endpoint
         self.endpointByteCount = endpointByteCount
+        self.token = token.baseAddress?.assumingMemoryBound(to: UInt8.self)
+        tokenByteCount = token.count
+        session = SessionID(high: 0, low: 0)
     }
 }
 
@@ -47,7 +55,12 @@ public struct Worker: Equatable {
     /// Notes that the worker is gone, and says so once.
     func markLost(_ reason: StaticString) {
         guard posix_atomic_exchange_32(&state.pointee.isLost, 1) == 0 else { return }
-        ClientLog.problem("the connection to the worker broke; every further CUDA call fails: ", reason)
+        ClientLog.problem("the connection to the worker broke; every further CUDA call on its device fails: ", reason)
+        if Session.workerCount > 1 {
+            ClientLog.problem(
+                "the worker was at ",
+                UnsafeRawBufferPointer(start: state.pointee.endpoint, count: state.pointee.endpointByteCount))
+        }
     }
 
     /// The calling thread's lane to this worker; nil when it can't be opened.

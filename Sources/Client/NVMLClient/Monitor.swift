@@ -13,12 +13,14 @@ final class Monitor {
     private static let timeoutMilliseconds: Int32 = 2_000
 
     private let endpoint: Endpoint
+    private let token: [UInt8]
     private var connection: Connection?
     private var sequence: UInt64 = 0
     private var status: VGPUStatus?
     private var askedAt: UInt64 = 0
 
-    init(_ endpoint: Endpoint) {
+    init(_ endpoint: Endpoint, token: [UInt8]) {
+        self.token = token
         // Rings are for lanes: a few questions per second don't need shared memory.
         if case .sharedMemory(let path) = endpoint {
             self.endpoint = .unix(path: path)
@@ -61,11 +63,9 @@ final class Monitor {
         var hello = Hello(
             descriptionHash: DescriptionHash.value, role: .monitor, flags: 0, session: SessionID(high: 0, low: 0),
             laneIndex: 0, processID: UInt32(bitPattern: posix_process_id()))
-        hello.token = Environment.bytes("ROOST_TOKEN")
         let greeting: Greeting
         do throws(TransportError) {
-            greeting = try Connection.connect(
-                to: endpoint, hello: hello, timeoutMilliseconds: Monitor.timeoutMilliseconds)
+            greeting = try greet(&hello)
         } catch {
             throw .lost
         }
@@ -78,6 +78,14 @@ final class Monitor {
         greeting.connection.setReadTimeout(milliseconds: Monitor.timeoutMilliseconds)
         sequence = 0
         return greeting.connection
+    }
+
+    private func greet(_ hello: inout Hello) throws(TransportError) -> Greeting {
+        let bytes = UnsafeMutableRawBufferPointer.allocate(byteCount: max(1, token.count), alignment: 1)
+        defer { bytes.deallocate() }
+        for (index, byte) in token.enumerated() { bytes[index] = byte }
+        hello.token = UnsafeRawBufferPointer(rebasing: UnsafeRawBufferPointer(bytes)[0..<token.count])
+        return try Connection.connect(to: endpoint, hello: hello, timeoutMilliseconds: Monitor.timeoutMilliseconds)
     }
 
     /// One query; nil when the connection is of no use any more, which it then gives up.

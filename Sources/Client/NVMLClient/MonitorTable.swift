@@ -64,7 +64,10 @@ final class MonitorTable: @unchecked Sendable {
         guard let endpoints = Endpoint.list(utf8: Environment.bytes("ROOST_ENDPOINT")) else {
             throw NVMLFailure(code: NVML_ERROR_DRIVER_NOT_LOADED)
         }
-        let monitors = endpoints.map { Monitor($0) }
+        var monitors: [Monitor] = []
+        for (index, endpoint) in endpoints.enumerated() {
+            monitors.append(Monitor(endpoint, token: [UInt8](Environment.token(index, of: endpoints.count))))
+        }
         var first: NVMLFailure?
         var isOneReachable = false
         for monitor in monitors {

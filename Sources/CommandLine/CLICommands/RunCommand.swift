@@ -49,8 +49,10 @@ struct RunCommand: ParsableCommand {
 
     @Option(
         name: .customLong("token-file"),
-        help: ArgumentHelp("The file with the token for --endpoint.", valueName: "file"), completion: .file())
-    var tokenFile: String?
+        help: ArgumentHelp(
+            "The file with the token for --endpoint; once for all endpoints or once for each, in their order.",
+            valueName: "file"), completion: .file())
+    var tokenFiles: [String] = []
 
     @Flag(help: "Wait after each call, so that an error shows at the call that made it. Slow.")
     var strict = false
@@ -76,7 +78,7 @@ struct RunCommand: ParsableCommand {
         guard (1...GPURequest.countMax).contains(gpus) else {
             throw ValidationError("--gpus takes 1 to \(GPURequest.countMax).")
         }
-        if tokenFile != nil, endpoint == nil { throw ValidationError("--token-file goes with --endpoint.") }
+        if !tokenFiles.isEmpty, endpoint == nil { throw ValidationError("--token-file goes with --endpoint.") }
         if let defect = request.defect { throw ValidationError(defect) }
     }
 
@@ -148,19 +150,42 @@ struct RunCommand: ParsableCommand {
         } catch let error as AgentError {
             throw CommandFailure(status: CommandExit.noVirtualGPU, message: error.message)
         }
-        var token = inherited["ROOST_TOKEN"]
-        if let tokenFile {
-            guard let text = try? String(contentsOfFile: tokenFile, encoding: .utf8) else {
-                throw CommandFailure(
-                    status: CommandExit.noVirtualGPU, message: "Can't read the token file \(tokenFile).")
-            }
-            token = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        }
         let endpoints = endpoint.split(separator: ";").map { $0.trimmingCharacters(in: .whitespaces) }
-        let kinds = try endpoints.map { try deviceKind(at: $0, token: token ?? "") }
+            .filter { !$0.isEmpty }
+        let tokens = try tokens(for: endpoints.count, inherited: inherited["ROOST_TOKEN"])
+        let kinds = try zip(endpoints, tokens).map { try deviceKind(at: $0, token: $1) }
+        let isOneForAll = Set(tokens).count == 1
+        let token = isOneForAll ? tokens[0] : tokens.joined(separator: ";")
         return ClientSetting(
-            endpoints: endpoints, token: token, isSoftware: kinds.contains(.software), isStrict: strict,
+            endpoints: endpoints, token: token.isEmpty ? nil : token, isSoftware: kinds.contains(.software),
+            isStrict: strict,
             files: installation.clientFiles)
+    }
+
+    /// A token for each endpoint: from the files, else from the variable, which has one for all or one for each.
+    private func tokens(for endpointCount: Int, inherited: String?) throws -> [String] {
+        guard endpointCount > 0 else {
+            throw CommandFailure(status: CommandExit.noVirtualGPU, message: "--endpoint names no worker.")
+        }
+        var tokens = try tokenFiles.map { file in
+            guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+                throw CommandFailure(
+                    status: CommandExit.noVirtualGPU, message: "Can't read the token file \(file).")
+            }
+            return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        }
+        if tokens.isEmpty {
+            let parts = (inherited ?? "").split(separator: ";", omittingEmptySubsequences: false).map(String.init)
+            tokens = parts.count == endpointCount ? parts : [inherited ?? ""]
+        }
+        if tokens.count == 1 { return Array(repeating: tokens[0], count: endpointCount) }
+        guard tokens.count == endpointCount else {
+            throw CommandFailure(
+                status: CommandExit.noVirtualGPU,
+                message: "There are \(tokens.count) token files for \(endpointCount) endpoints; give one, or one for "
+                    + "each.")
+        }
+        return tokens
     }
 
     /// Asks a worker what its device is, so that a wrong address or token is found before the program runs.

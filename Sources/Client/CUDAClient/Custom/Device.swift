@@ -27,7 +27,7 @@ extension CUDADriver {
             (CU_DEVICE_ATTRIBUTE_STREAM_PRIORITIES_SUPPORTED, 1),
             (CU_DEVICE_ATTRIBUTE_CLUSTER_LAUNCH, 0),
             // Every worker calls its device the first; a program tells them apart by the bus, as NVML does.
-            (CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, Int32(device.ordinal) &+ 1),
+            (CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, device.index &+ 1),
         ]
         for (attribute, value) in overrides { device.setAttribute(Int32(bitPattern: attribute.rawValue), value) }
     }

@@ -6,10 +6,8 @@ internal import WireProtocol
 extension CUDADriver {
     /// The device whose arena contains an address, or nil.
     static func device(containing address: UInt64) -> Device? {
-        let offset = address &- DeviceArena.base
-        let index = Int(truncatingIfNeeded: offset / DeviceArena.byteCount)
-        let devices = Session.devices
-        return address >= DeviceArena.base && index < devices.count ? devices[index] : nil
+        for device in Session.devices where device.memory.contains(address) { return device }
+        return nil
     }
 
     /// Takes memory in the target's context.
