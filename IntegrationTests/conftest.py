@@ -89,6 +89,7 @@ class Roost:
         self.environment = {**os.environ, "ROOST_STATE_DIR": str(state), "PYTHONUNBUFFERED": "1"}
         # Kernels that an earlier run has compiled would hide whether compiling works.
         self.environment["CUPY_CACHE_DIR"] = str(state.parent / "cupy")
+        self.environment["ROOST_IMAGE_CACHE"] = str(state.parent / "images")
         for name in ("LD_PRELOAD", "LD_LIBRARY_PATH", "ROOST_ENDPOINT"):
             self.environment.pop(name, None)
 

@@ -39,6 +39,16 @@ struct JITOptions {
         }
     }
 
+    /// Whether the program wants to read a log.
+    var hasLogs: Bool { informationLog != nil || errorLog != nil }
+
+    /// The same without the logs: their memory is the program's only during the call that named them.
+    var withoutLogs: JITOptions {
+        var options = JITOptions()
+        options.registerLimit = registerLimit
+        return options
+    }
+
     /// Puts the worker's message where the program wants it: an error's text in the error log, else in the other.
     func deliver(_ message: UnsafeRawBufferPointer, isError: Bool) {
         let nothing = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -2,6 +2,7 @@ internal import CCUDA
 internal import CPosix
 internal import ClientRuntime
 internal import Primitives
+internal import WireProtocol
 
 /// A kernel of a library: not yet of a context. In memory outside Swift's ownership, because launches take it.
 struct KernelRecord {
@@ -20,6 +21,8 @@ final class LibraryRecord {
     let image: UnsafeRawBufferPointer
     private let ownsImage: Bool
     let options: JITOptions
+    /// The image's hash, for all contexts; known after the first load. Guarded by ``loadLock``.
+    private var knownHash: ContentHash?
     /// Held while a module is loaded, so that two threads don't load it twice.
     let loadLock = Lock()
     var modules: [ModuleRecord] = []
@@ -30,6 +33,12 @@ final class LibraryRecord {
         self.image = image
         self.ownsImage = ownsImage
         self.options = options
+    }
+
+    /// The hash of a large image; nil for a small one, which travels without.
+    var hash: ContentHash? {
+        if knownHash == nil, image.count >= WireLimits.hashedImageByteCountMin { knownHash = ContentHash(of: image) }
+        return knownHash
     }
 
     deinit {
@@ -48,14 +57,14 @@ extension CUDADriver {
         entry(handle, .kernel)?.pointee.object?.assumingMemoryBound(to: KernelRecord.self)
     }
 
-    /// The library's module in a context, loaded when first asked for.
+    /// The library's module in a context, loaded when first asked for; nothing is sent before.
     static func module(
-        of library: LibraryRecord, _ target: CallTarget
+        of library: LibraryRecord, _ target: CallTarget, options: JITOptions? = nil
     ) -> (status: CUresult, module: ModuleRecord?) {
         library.loadLock.acquire()
         defer { library.loadLock.release() }
         if let loaded = loadedModule(of: library, in: target.context) { return (CUDA_SUCCESS, loaded) }
-        let (status, module) = load(library.image, library.options, target)
+        let (status, module) = load(library.image, options ?? library.options, hash: library.hash, target)
         guard let module else { return (status, nil) }
         tablesLock.acquire()
         library.modules.removeAll { !$0.isLoaded }

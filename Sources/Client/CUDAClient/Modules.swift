@@ -33,6 +33,8 @@ struct FunctionRecord {
     var name: UnsafeMutablePointer<CChar>
     var nameByteCount: Int
     var limits: LaunchLimits
+    /// Whether ``attributes`` are the worker's; else they are zeros, and the kernel is compiled at its first use.
+    var isDescribed: Bool
 
     static let attributeCount = 18
 }
@@ -57,9 +59,17 @@ final class ModuleRecord {
         self.snapshot = snapshot
     }
 
-    func hasKernel(_ name: UnsafeRawBufferPointer) -> Bool {
-        for kernel in snapshot.kernelNames where kernel.equals(name) { return true }
-        return false
+    func hasKernel(_ name: UnsafeRawBufferPointer) -> Bool { kernelIndex(name) != nil }
+
+    /// The kernel's place in the snapshot.
+    func kernelIndex(_ name: UnsafeRawBufferPointer) -> Int? {
+        for index in snapshot.kernelNames.indices where snapshot.kernelNames[index].equals(name) { return index }
+        return nil
+    }
+
+    /// What the snapshot says about a kernel.
+    func description(_ index: Int) -> ModuleSnapshot.Kernel {
+        index < snapshot.kernels.count ? snapshot.kernels[index] : .unknown
     }
 
     func global(_ name: UnsafeRawBufferPointer) -> ModuleSnapshot.Global? {
@@ -80,21 +90,22 @@ extension [UInt8] {
 
 extension CUDADriver {
     /// Loads an image into the target's context.
+    ///
+    /// `hash` is the image's, when the caller has it already.
     static func load(
-        _ image: UnsafeRawBufferPointer, _ options: JITOptions, _ target: CallTarget
+        _ image: UnsafeRawBufferPointer, _ options: JITOptions, hash: ContentHash? = nil, _ target: CallTarget
     ) -> (status: CUresult, module: ModuleRecord?) {
         guard let made = makeHandle(.module, context: target.context, object: nil) else {
             return (CUDA_ERROR_OUT_OF_MEMORY, nil)
         }
-        var reply = ModuleLoad.Reply()
-        let status = target.call(
-            ModuleLoad(bulkByteCount: UInt64(image.count), module: made.id), &reply, bulk: image)
+        var bytes: [UInt8] = []
+        let status = send(image, as: made.id, hash, &bytes, target)
         options.deliver(target.lane.message, isError: status != CUDA_SUCCESS)
         guard status == CUDA_SUCCESS else {
             _ = endHandle(made.handle, .module)
             return (status, nil)
         }
-        guard let snapshot = decodeModule(reply.bytes) else {
+        guard let snapshot = decodeModule(bytes) else {
             _ = endHandle(made.handle, .module)
             return (CUDA_ERROR_INVALID_IMAGE, nil)
         }
@@ -106,6 +117,33 @@ extension CUDADriver {
         details(of: target.context).modules.append(module)
         tablesLock.release()
         return (CUDA_SUCCESS, module)
+    }
+
+    /// Names a large image by its hash, and sends it only when the worker does not know it.
+    private static func send(
+        _ image: UnsafeRawBufferPointer, as id: UInt64, _ hash: ContentHash?, _ bytes: inout [UInt8],
+        _ target: CallTarget
+    ) -> CUresult {
+        let worker = target.context.pointee.worker
+        if image.count >= WireLimits.hashedImageByteCountMin, worker.pointee.keepsNoImages == 0 {
+            let words = (hash ?? ContentHash(of: image)).words
+            var reply = ModuleOpen.Reply()
+            let status = target.call(
+                ModuleOpen(
+                    module: id, byteCount: UInt64(image.count), hash0: words.0, hash1: words.1, hash2: words.2,
+                    hash3: words.3), &reply)
+            guard status == CUDA_SUCCESS else { return status }
+            if reply.state == 0 {
+                bytes = reply.bytes
+                return CUDA_SUCCESS
+            }
+            // Written by any thread, always to the same value.
+            if reply.state == 2 { worker.pointee.keepsNoImages = 1 }
+        }
+        var reply = ModuleLoad.Reply()
+        let status = target.call(ModuleLoad(bulkByteCount: UInt64(image.count), module: id), &reply, bulk: image)
+        bytes = reply.bytes
+        return status
     }
 
     private static func decodeModule(_ bytes: [UInt8]) -> ModuleSnapshot? {
@@ -156,10 +194,12 @@ extension CUDADriver {
     ) -> (status: CUresult, function: UnsafeMutablePointer<FunctionRecord>?) {
         guard let thread = ThreadState.mine else { return (CUDA_ERROR_OUT_OF_MEMORY, nil) }
         if let known = knownFunction(name, module) { return (CUDA_SUCCESS, known) }
-        guard name.count > 0, name.count < 1 << 16, module.hasKernel(name) else { return (CUDA_ERROR_NOT_FOUND, nil) }
+        guard name.count > 0, name.count < 1 << 16, let index = module.kernelIndex(name) else {
+            return (CUDA_ERROR_NOT_FOUND, nil)
+        }
         var made: UnsafeMutablePointer<FunctionRecord>?
         let status = with(module.context, thread) { target in
-            let (status, function) = loadFunction(name, module, target)
+            let (status, function) = loadFunction(name, index, module, target)
             made = function
             return status
         }
@@ -180,14 +220,18 @@ extension CUDADriver {
     }
 
     private static func loadFunction(
-        _ name: UnsafeRawBufferPointer, _ module: ModuleRecord, _ target: CallTarget
+        _ name: UnsafeRawBufferPointer, _ index: Int, _ module: ModuleRecord, _ target: CallTarget
     ) -> (CUresult, UnsafeMutablePointer<FunctionRecord>?) {
+        let description = module.description(index)
+        if case .failed(let status, let message) = description {
+            message.withUnsafeBytes { ClientLog.line("worker: ", $0) }
+            return (CUresult(status: status), nil)
+        }
         guard let made = makeHandle(.function, context: target.context, object: nil) else {
             return (CUDA_ERROR_OUT_OF_MEMORY, nil)
         }
-        var reply = FunctionLoad.Reply()
-        let status = target.call(FunctionLoad(function: made.id, module: module.id, name: name), &reply)
-        guard status == CUDA_SUCCESS, let snapshot = decodeFunction(reply.bytes), isLaunchable(snapshot) else {
+        let (status, found) = functionSnapshot(description, made.id, index, name, module, target)
+        guard status == CUDA_SUCCESS, let snapshot = found, isLaunchable(snapshot) else {
             _ = endHandle(made.handle, .function)
             return (status == CUDA_SUCCESS ? CUDA_ERROR_INVALID_IMAGE : status, nil)
         }
@@ -197,6 +241,49 @@ extension CUDADriver {
         module.functions.append(record)
         tablesLock.release()
         return (CUDA_SUCCESS, record)
+    }
+
+    /// How to launch a function: from the module's snapshot without waiting, else from the worker.
+    private static func functionSnapshot(
+        _ description: ModuleSnapshot.Kernel, _ id: UInt64, _ index: Int, _ name: UnsafeRawBufferPointer,
+        _ module: ModuleRecord, _ target: CallTarget
+    ) -> (CUresult, FunctionSnapshot?) {
+        var snapshot = FunctionSnapshot()
+        switch description {
+        case .parameters(let parameters): snapshot.parameters = parameters
+        case .complete(let parameters, let attributes):
+            snapshot.parameters = parameters
+            snapshot.attributes = attributes
+        case .unknown, .failed:
+            var reply = FunctionLoad.Reply()
+            let status = target.call(FunctionLoad(function: id, module: module.id, name: name), &reply)
+            return (status, status == CUDA_SUCCESS ? decodeFunction(reply.bytes) : nil)
+        }
+        let command = FunctionPrepare(function: id, module: module.id, index: UInt32(truncatingIfNeeded: index))
+        return (target.send(command), snapshot)
+    }
+
+    /// Makes sure that a function's attributes are known; waits for its compilation if they are not.
+    static func describe(_ function: UnsafeMutablePointer<FunctionRecord>, _ target: CallTarget) -> CUresult {
+        guard !function.pointee.isDescribed else { return CUDA_SUCCESS }
+        var reply = FunctionDescribe.Reply()
+        let status = target.call(FunctionDescribe(function: function.pointee.id), &reply)
+        guard status == CUDA_SUCCESS else { return status }
+        guard let snapshot = decodeFunction(reply.bytes) else { return CUDA_ERROR_INVALID_IMAGE }
+        fill(function.pointee.attributes, snapshot, function.pointee.module.takeUnretainedValue())
+        function.pointee.isDescribed = true
+        return CUDA_SUCCESS
+    }
+
+    private static func fill(
+        _ attributes: UnsafeMutablePointer<Int32>, _ snapshot: FunctionSnapshot, _ module: ModuleRecord
+    ) {
+        for index in 0..<min(FunctionRecord.attributeCount, snapshot.attributes.count) {
+            attributes[index] = snapshot.attributes[index]
+        }
+        guard module.registerLimit > 0, !snapshot.attributes.isEmpty else { return }
+        let index = Int(CU_FUNC_ATTRIBUTE_NUM_REGS.rawValue)
+        attributes[index] = min(attributes[index], Int32(truncatingIfNeeded: min(module.registerLimit, 255)))
     }
 
     /// Whether the parameters fit in a launch; anything else is damage.
@@ -221,13 +308,7 @@ extension CUDADriver {
         }
         let attributes = UnsafeMutablePointer<Int32>.allocate(capacity: FunctionRecord.attributeCount)
         attributes.initialize(repeating: 0, count: FunctionRecord.attributeCount)
-        for index in 0..<min(FunctionRecord.attributeCount, snapshot.attributes.count) {
-            attributes[index] = snapshot.attributes[index]
-        }
-        if module.registerLimit > 0 {
-            let index = Int(CU_FUNC_ATTRIBUTE_NUM_REGS.rawValue)
-            attributes[index] = min(attributes[index], Int32(truncatingIfNeeded: min(module.registerLimit, 255)))
-        }
+        fill(attributes, snapshot, module)
         let text = UnsafeMutablePointer<CChar>.allocate(capacity: name.count &+ 1)
         for index in 0..<name.count { (text + index).initialize(to: CChar(bitPattern: name[index])) }
         (text + name.count).initialize(to: 0)
@@ -236,7 +317,8 @@ extension CUDADriver {
             to: FunctionRecord(
                 id: made.id, handle: made.handle, module: Unmanaged.passUnretained(module), context: module.context,
                 parameters: parameters, parameterCount: count, parameterByteCount: Int(end), attributes: attributes,
-                name: text, nameByteCount: name.count, limits: limits(of: module.context)))
+                name: text, nameByteCount: name.count, limits: limits(of: module.context),
+                isDescribed: !snapshot.attributes.isEmpty))
         return record
     }
 

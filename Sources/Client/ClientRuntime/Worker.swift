@@ -15,6 +15,8 @@ public struct WorkerState {
     var allLanes: UnsafeMutablePointer<LaneState>?
     var idleLanes: UnsafeMutablePointer<LaneState>?
     var laneCount: UInt32
+    /// Not 0 once the worker said that it keeps no images, so that asking for one by its hash is in vain.
+    public var keepsNoImages: UInt32
     var endpoint: UnsafePointer<UInt8>
     var endpointByteCount: Int
     /// What the worker wants to see, or nil.
@@ -32,6 +34,7 @@ public struct WorkerState {
         allLanes = nil
         idleLanes = nil
         laneCount = 0
+        keepsNoImages = 0
         self.endpoint = endpoint
         self.endpointByteCount = endpointByteCount
         self.token = token.baseAddress?.assumingMemoryBound(to: UInt8.self)

@@ -72,12 +72,40 @@ public struct ModuleSnapshot: Sendable {
         }
     }
 
+    /// What a worker says about a kernel before anybody asks for it.
+    public enum Kernel: Sendable, Equatable {
+        /// Nothing: `functionLoad` tells.
+        case unknown
+        /// How to launch it; `functionDescribe` tells its attributes.
+        case parameters([ParameterSlot])
+        case complete(parameters: [ParameterSlot], attributes: [Int32])
+        /// It can't run here: the status and the sentence that `functionLoad` would answer.
+        case failed(status: Int32, message: [UInt8])
+    }
+
     public var kernelNames: [[UInt8]] = []
     public var globals: [Global] = []
+    /// By the places of ``kernelNames``; what lies behind the end is unknown.
+    public var kernels: [Kernel] = []
 
     public init() {}
 
-    public func encode(into bytes: inout [UInt8]) {
+    /// - Parameter byteCountMax: Kernels are described as long as the snapshot stays below this size.
+    public func encode(into bytes: inout [UInt8], byteCountMax: Int = .max) {
+        let start = bytes.count
+        encodeNames(into: &bytes)
+        let countPlace = bytes.count
+        bytes.appendInteger(UInt32(0))
+        var count: UInt32 = 0
+        for kernel in kernels {
+            guard bytes.count - start + kernel.encodedByteCount <= byteCountMax else { break }
+            kernel.encode(into: &bytes)
+            count &+= 1
+        }
+        for byte in 0..<4 { bytes[countPlace + byte] = UInt8(truncatingIfNeeded: count >> UInt32(8 * byte)) }
+    }
+
+    private func encodeNames(into bytes: inout [UInt8]) {
         bytes.appendInteger(UInt32(truncatingIfNeeded: kernelNames.count))
         bytes.appendInteger(UInt32(truncatingIfNeeded: globals.count))
         for name in kernelNames { bytes.appendBytes(name) }
@@ -103,6 +131,75 @@ public struct ModuleSnapshot: Sendable {
                     name: [UInt8](try reader.readBytes()), address: address, byteCount: byteCount,
                     isManaged: flags & 1 != 0))
         }
+        let describedCount = try reader.read(UInt32.self)
+        guard describedCount <= kernelCount else { throw .oversized }
+        for _ in 0..<describedCount { kernels.append(try Kernel(from: &reader)) }
+    }
+}
+
+extension ModuleSnapshot.Kernel {
+    private static let attributeCountMax: UInt32 = 256
+    private static let parameterCountMax: UInt32 = 4096
+
+    var encodedByteCount: Int {
+        switch self {
+        case .unknown: 1
+        case .parameters(let slots): 5 + 8 * slots.count
+        case .complete(let slots, let attributes): 9 + 8 * slots.count + 4 * attributes.count
+        case .failed(_, let message): 9 + message.count
+        }
+    }
+
+    func encode(into bytes: inout [UInt8]) {
+        switch self {
+        case .unknown: bytes.append(0)
+        case .parameters(let slots):
+            bytes.append(1)
+            Self.encode(slots, into: &bytes)
+        case .complete(let slots, let attributes):
+            bytes.append(2)
+            Self.encode(slots, into: &bytes)
+            bytes.appendInteger(UInt32(truncatingIfNeeded: attributes.count))
+            for value in attributes { bytes.appendInteger(value) }
+        case .failed(let status, let message):
+            bytes.append(3)
+            bytes.appendInteger(status)
+            bytes.appendBytes(message)
+        }
+    }
+
+    init(from reader: inout WireReader) throws(WireError) {
+        switch try reader.read(UInt8.self) {
+        case 0: self = .unknown
+        case 1: self = .parameters(try Self.parameters(from: &reader))
+        case 2:
+            let slots = try Self.parameters(from: &reader)
+            let count = try reader.read(UInt32.self)
+            guard count <= Self.attributeCountMax else { throw .oversized }
+            var attributes: [Int32] = []
+            for _ in 0..<count { attributes.append(try reader.read()) }
+            self = .complete(parameters: slots, attributes: attributes)
+        case 3:
+            let status: Int32 = try reader.read()
+            self = .failed(status: status, message: [UInt8](try reader.readBytes()))
+        default: throw .badValue
+        }
+    }
+
+    private static func encode(_ slots: [ParameterSlot], into bytes: inout [UInt8]) {
+        bytes.appendInteger(UInt32(truncatingIfNeeded: slots.count))
+        for slot in slots {
+            bytes.appendInteger(slot.offset)
+            bytes.appendInteger(slot.byteCount)
+        }
+    }
+
+    private static func parameters(from reader: inout WireReader) throws(WireError) -> [ParameterSlot] {
+        let count = try reader.read(UInt32.self)
+        guard count <= parameterCountMax else { throw .oversized }
+        var slots: [ParameterSlot] = []
+        for _ in 0..<count { slots.append(ParameterSlot(offset: try reader.read(), byteCount: try reader.read())) }
+        return slots
     }
 }
 

@@ -8,6 +8,8 @@ public enum WireLimits {
     public static let launchParameterByteCountMax = 32_764
     /// The largest bulk transfer, in bytes.
     public static let bulkByteCountMax: UInt64 = 1 << 40
+    /// Images below this size are sent at once, others when a worker does not know their hash.
+    public static let hashedImageByteCountMin = 4096
     /// The longest token, process name and message, in bytes.
     public static let tokenByteCountMax = 4096
     public static let processNameByteCountMax = 256

@@ -180,6 +180,8 @@ public struct ModuleGlobal: Sendable {
 public protocol BackendModule: AnyObject, Sendable {
     /// Names of the kernels, as in the image.
     var kernelNames: [[UInt8]] { get }
+    /// What is known of each of ``kernelNames`` by now; empty if nothing.
+    var kernelDescriptions: [KernelDescription] { get }
     var globals: [ModuleGlobal] { get }
     /// Warnings of the loader; empty if none.
     var log: String { get }

@@ -27,8 +27,9 @@ extension SoftwareContext {
         }
         if let failure { throw failure }
         let byteCount = modules.reduce(0) { $0 + $1.text.count }
-        let log = byteCount <= SoftwareModule.eagerByteCountMax ? try SoftwareModule.check(program) : ""
-        return SoftwareModule(program, log: log)
+        let isEager = byteCount <= SoftwareModule.eagerByteCountMax
+        let log = isEager ? try SoftwareModule.check(program) : ""
+        return SoftwareModule(program, log: log, isEager: isEager)
     }
 
     func checkLink(image: UnsafeRawBufferPointer) throws(BackendError) -> String {
@@ -55,9 +56,12 @@ final class SoftwareModule: BackendModule {
     let log: String
     private let program: LoadedProgram
     private let names: Set<String>
+    /// Whether all kernels were decoded when the module was loaded.
+    private let isEager: Bool
 
-    init(_ program: LoadedProgram, log: String) {
+    init(_ program: LoadedProgram, log: String, isEager: Bool) {
         self.program = program
+        self.isEager = isEager
         self.log = log
         kernelNames = program.kernelNames.map { Array($0.utf8) }
         names = Set(program.kernelNames)
@@ -76,6 +80,22 @@ final class SoftwareModule: BackendModule {
             return SoftwareFunction(try program.kernel(named: name))
         } catch {
             throw BackendError(error)
+        }
+    }
+
+    var kernelDescriptions: [KernelDescription] {
+        guard isEager else {
+            return program.kernelParameters.map { slots in
+                .parameters(slots.map { (UInt32(clamping: $0.offset), UInt32(clamping: $0.byteCount)) })
+            }
+        }
+        return program.kernelNames.map { name in
+            do throws(PTXError) {
+                let function = SoftwareFunction(try program.kernel(named: name))
+                return .complete(parameters: function.parameters, attributes: function.attributes)
+            } catch {
+                return .failed(BackendError(error))
+            }
         }
     }
 

@@ -95,6 +95,7 @@ extension WorkerSession {
             state.streams.removeObjects(of: context)
             state.events.removeObjects(of: context)
             state.functions.removeObjects(of: context)
+            state.preparedFunctions.removeObjects(of: context)
             return (addresses, state.modules.removeObjects(of: context))
         }
         for address in addresses {

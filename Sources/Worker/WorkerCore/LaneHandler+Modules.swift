@@ -7,22 +7,42 @@ extension LaneHandler {
     func moduleLoad(_ command: ModuleLoad, _ reply: inout ModuleLoad.Reply, _ bulk: BulkSource) throws(CommandError) {
         let context = try context()
         let image = try image(bulk, byteCount: command.bulkByteCount)
-        let module = try session.load(UnsafeRawBufferPointer(image.buffer), into: context)
+        let bytes = UnsafeRawBufferPointer(image.buffer)
+        try load(bytes, as: command.module, into: context, &reply.bytes)
+        // The client's word for the hash would do for nobody else.
+        if let cache = session.worker.imageCache, bytes.count >= WireLimits.hashedImageByteCountMin {
+            cache.write(bytes, ContentHash(of: bytes))
+        }
+    }
+
+    func moduleOpen(_ command: ModuleOpen, _ reply: inout ModuleOpen.Reply) throws(CommandError) {
+        let context = try context()
+        guard let cache = session.worker.imageCache else {
+            reply.state = 2
+            return
+        }
+        let image = try imageBytes(command.byteCount)
+        let hash = ContentHash(words: (command.hash0, command.hash1, command.hash2, command.hash3))
+        guard cache.read(hash, into: image.buffer) else {
+            reply.state = 1
+            return
+        }
+        try load(UnsafeRawBufferPointer(image.buffer), as: command.module, into: context, &reply.bytes)
+    }
+
+    private func load(
+        _ image: UnsafeRawBufferPointer, as id: UInt64, into context: WorkerContext, _ output: inout [UInt8]
+    ) throws(CommandError) {
+        let module = try session.load(image, into: context)
         do throws(CommandError) {
-            try session.withState { state throws(CommandError) in
-                try state.modules.add(module, id: command.module)
-            }
+            try session.withState { state throws(CommandError) in try state.modules.add(module, id: id) }
         } catch {
             session.unload(module)
             throw error
         }
         message = module.backend.log
-        var snapshot = ModuleSnapshot()
-        snapshot.kernelNames = module.backend.kernelNames
-        snapshot.globals = module.backend.globals.map {
-            ModuleSnapshot.Global(name: $0.name, address: $0.address, byteCount: $0.byteCount, isManaged: $0.isManaged)
-        }
-        snapshot.encode(into: &reply.bytes)
+        // Room for the other output of the answer, and for lengths.
+        ModuleSnapshot(module.backend).encode(into: &output, byteCountMax: ReplyWriter.outputByteCountMax - 64)
     }
 
     func moduleUnload(_ command: ModuleUnload) throws(CommandError) {
@@ -50,10 +70,19 @@ extension LaneHandler {
         try session.withState { state throws(CommandError) in
             try state.functions.add(Owned(context: module.context, object: function), id: command.function)
         }
-        var snapshot = FunctionSnapshot()
-        snapshot.parameters = function.parameters.map { ParameterSlot(offset: $0.offset, byteCount: $0.byteCount) }
-        snapshot.attributes = function.attributes
-        snapshot.encode(into: &reply.bytes)
+        FunctionSnapshot(function).encode(into: &reply.bytes)
+    }
+
+    func functionPrepare(_ command: FunctionPrepare) throws(CommandError) {
+        try session.withState { state throws(CommandError) in
+            guard let module = state.modules[command.module] else { throw .invalidHandle }
+            try state.preparedFunctions.add(
+                PreparedFunction(module: module, index: Int(command.index)), id: command.function)
+        }
+    }
+
+    func functionDescribe(_ command: FunctionDescribe, _ reply: inout FunctionDescribe.Reply) throws(CommandError) {
+        FunctionSnapshot(try function(command.function)).encode(into: &reply.bytes)
     }
 
     func functionSetAttribute(_ command: FunctionSetAttribute) throws(CommandError) {
@@ -79,58 +108,34 @@ extension LaneHandler {
         }
     }
 
-    private func function(_ id: UInt64) throws(CommandError) -> any BackendFunction {
-        try session.withState { state throws(CommandError) in
-            guard let function = state.functions[id] else { throw .invalidHandle }
-            return function.object
+    /// A function by its id; one that was only named is compiled now.
+    func function(_ id: UInt64) throws(CommandError) -> any BackendFunction {
+        let (known, prepared) = session.withTables { ($0.functions[id]?.object, $0.preparedFunctions[id]) }
+        if let known { return known }
+        guard let prepared else { throw .invalidHandle }
+        let function = try prepared.compile()
+        session.withTables { state in
+            // Another lane may have been faster, or the context may be gone; then this one serves this call only.
+            guard state.preparedFunctions.remove(id: id) != nil else { return }
+            try? state.functions.insert(Owned(context: prepared.context, object: function), id: id)
         }
+        return function
     }
 
     private func image(_ bulk: BulkSource, byteCount: UInt64) throws(CommandError) -> ImageBytes {
+        let image = try imageBytes(byteCount)
+        try bulk.read(into: image.buffer)
+        return image
+    }
+
+    private func imageBytes(_ byteCount: UInt64) throws(CommandError) -> ImageBytes {
         guard byteCount > 0, byteCount <= session.limits.imageByteCount else {
             throw CommandError(BackendStatus.invalidImage, "the image is empty or larger than the worker allows")
         }
         guard let image = ImageBytes(byteCount: Int(byteCount), of: session.imageBudget) else {
             throw CommandError(BackendStatus.outOfMemory, "too many images load at once")
         }
-        try bulk.read(into: image.buffer)
         return image
-    }
-}
-
-/// Bytes that all lanes of a session may keep for images together.
-final class ImageBudget: Sendable {
-    private let rest: Atomic<Int>
-
-    init(byteCount: UInt64) {
-        rest = Atomic(Int(clamping: byteCount))
-    }
-
-    /// Takes bytes; false if there are too few.
-    func take(_ byteCount: Int) -> Bool {
-        let left = rest.subtract(byteCount, ordering: .relaxed).newValue
-        if left < 0 { giveBack(byteCount) }
-        return left >= 0
-    }
-
-    func giveBack(_ byteCount: Int) { rest.add(byteCount, ordering: .relaxed) }
-}
-
-/// An image while it is loaded.
-private final class ImageBytes {
-    let buffer: UnsafeMutableRawBufferPointer
-    private let budget: ImageBudget
-
-    /// Nil when the budget is used up.
-    init?(byteCount: Int, of budget: ImageBudget) {
-        guard budget.take(byteCount) else { return nil }
-        self.budget = budget
-        buffer = .allocate(byteCount: byteCount, alignment: 16)
-    }
-
-    deinit {
-        budget.giveBack(buffer.count)
-        buffer.deallocate()
     }
 }
 

@@ -28,6 +28,7 @@ public final class Worker: @unchecked Sendable {
     let commandCount = Atomic<UInt64>(0)
     let launchCount = Atomic<UInt64>(0)
     let utilization = UtilizationMeter()
+    let imageCache: ImageCache?
     private let deviceCount = Atomic(0)
 
     let monitor = Monitor()
@@ -41,6 +42,11 @@ public final class Worker: @unchecked Sendable {
         self.backend = backend
         self.logger = logger
         ledger = VRAMLedger(limit: configuration.vramByteCount)
+        imageCache = configuration.imageCache.flatMap { ImageCache($0) }
+        if let setting = configuration.imageCache, imageCache == nil {
+            logger.warning(
+                "module images are not kept: the folder can't be used", metadata: [LogKey.reason: "\(setting.folder)"])
+        }
     }
 
     /// Counts one more device of a session; false when there are too many.

@@ -8,6 +8,8 @@ public struct WorkerConfiguration: Sendable {
     public var token: [UInt8]?
     /// The hash of the API description that clients must have been built from.
     public var descriptionHash: UInt64
+    /// Where module images are kept by their hash; nil for nowhere.
+    public var imageCache: ImageCacheSetting?
     public var limits = WorkerLimits()
 
     public init(descriptionHash: UInt64) {

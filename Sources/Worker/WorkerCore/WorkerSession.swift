@@ -14,6 +14,7 @@ final class WorkerSession: @unchecked Sendable {
         var events: SlotTable<Owned<any BackendEvent>>
         var modules: SlotTable<WorkerModule>
         var functions: SlotTable<Owned<any BackendFunction>>
+        var preparedFunctions: SlotTable<PreparedFunction>
         var allocations: [UInt64: WorkerAllocation] = [:]
         var moduleArenas: [UInt32: ModuleArena] = [:]
         var hostByteCount: UInt64 = 0
@@ -27,6 +28,7 @@ final class WorkerSession: @unchecked Sendable {
             events = SlotTable(slotCountMax: limits.handleCount)
             modules = SlotTable(slotCountMax: limits.handleCount)
             functions = SlotTable(slotCountMax: limits.handleCount)
+            preparedFunctions = SlotTable(slotCountMax: limits.handleCount)
         }
     }
 

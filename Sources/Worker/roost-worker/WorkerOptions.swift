@@ -14,6 +14,8 @@ struct WorkerOptions {
     var computeCapability = 80
     var logLevel = "info"
     var readyDescriptor: Int32?
+    var imageCache: String?
+    var imageCacheByteCount: UInt64 = 1 << 30
     var isInsecure = false
     var diesWithParent = false
     var exitsWithStandardInput = false
@@ -39,6 +41,8 @@ struct WorkerOptions {
           --backend software        what computes
           --compute-capability X.Y  7.5 to 9.0 (8.0)
           --log-level LEVEL         trace, debug, info, notice, warning, error or critical (info)
+          --image-cache FOLDER      keep module images here, or off (ROOST_IMAGE_CACHE, else ~/.cache/roost/images)
+          --image-cache-size BYTES  bytes of all images there (1GiB)
           --ready-fd N              write "ready" and a newline to this descriptor when clients can connect
           --insecure                listen on TCP addresses that other machines reach; traffic is not encrypted
           --parent-death            end when the parent process ends
@@ -88,6 +92,9 @@ struct WorkerOptions {
         case "--compute-capability":
             computeCapability = try Self.require(Self.capability(value), flag, value)
         case "--log-level": logLevel = value
+        case "--image-cache":
+            imageCache = try Self.require(value == "off" || value.hasPrefix("/") ? value : nil, flag, value)
+        case "--image-cache-size": imageCacheByteCount = try Self.require(Bytes(value), flag, value).count
         case "--ready-fd": readyDescriptor = Int32(try Self.require(Self.integer(value, 0...65_535), flag, value))
         default: throw Failure(message: "\(flag) is unknown; see roost-worker --help")
         }

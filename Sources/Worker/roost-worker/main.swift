@@ -73,6 +73,19 @@ func makeBackend(_ options: WorkerOptions) -> SoftwareBackend {
     return SoftwareBackend(options: software)
 }
 
+/// Where module images are kept: as the command line says, else the environment, else in the user's cache folder.
+func imageCache(_ options: WorkerOptions) -> ImageCacheSetting? {
+    func variable(_ name: String) -> String? {
+        posix_environment(name).map { String(cString: $0) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+    let folder =
+        options.imageCache ?? variable("ROOST_IMAGE_CACHE")
+        ?? variable("XDG_CACHE_HOME").map { $0 + "/roost/images" }
+        ?? variable("HOME").map { $0 + "/.cache/roost/images" }
+    guard let folder, folder.hasPrefix("/") else { return nil }
+    return ImageCacheSetting(folder: folder, byteCountMax: options.imageCacheByteCount)
+}
+
 func parseOptions() -> WorkerOptions {
     do throws(WorkerOptions.Failure) {
         let options = try WorkerOptions.parse(Array(CommandLine.arguments.dropFirst()))
@@ -103,6 +116,7 @@ var configuration = WorkerConfiguration(descriptionHash: DescriptionHash.value)
 configuration.vramByteCount = options.vramByteCount
 configuration.computePercent = options.computePercent
 configuration.token = secret
+configuration.imageCache = imageCache(options)
 let worker = Worker(configuration: configuration, backend: makeBackend(options), logger: logger)
 guard worker.start() else { fail("the system has no more threads") }
 for endpoint in options.endpoints {

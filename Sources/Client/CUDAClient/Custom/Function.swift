@@ -15,9 +15,11 @@ extension CUDADriver {
 
     static func get(
         _ value: UnsafeMutablePointer<Int32>, _ attribute: CUfunction_attribute,
-        _ function: UnsafeMutablePointer<FunctionRecord>
+        _ function: UnsafeMutablePointer<FunctionRecord>, _ target: CallTarget
     ) -> CUresult {
         guard attribute.rawValue < UInt32(FunctionRecord.attributeCount) else { return CUDA_ERROR_INVALID_VALUE }
+        let status = describe(function, target)
+        guard status == CUDA_SUCCESS else { return status }
         value.pointee = function.pointee.attributes[Int(attribute.rawValue)]
         return CUDA_SUCCESS
     }
@@ -26,6 +28,8 @@ extension CUDADriver {
         _ attribute: CUfunction_attribute, _ value: Int32, _ function: UnsafeMutablePointer<FunctionRecord>,
         _ target: CallTarget
     ) -> CUresult {
+        let status = describe(function, target)
+        guard status == CUDA_SUCCESS else { return status }
         switch attribute {
         case CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES:
             let used = function.pointee.attributes[Int(CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES.rawValue)]
@@ -60,7 +64,7 @@ extension CUDADriver {
         _ value: UnsafeMutablePointer<Int32>?, _ attribute: CUfunction_attribute, _ handle: CUfunction?
     ) -> CUresult {
         guard let value else { return CUDA_ERROR_INVALID_VALUE }
-        return withFunction(handle) { function, _ in get(value, attribute, function) }
+        return withFunction(handle) { function, target in get(value, attribute, function, target) }
     }
 
     /// The corresponding C function is `cuFuncSetAttribute`.
@@ -123,12 +127,13 @@ extension CUDADriver {
         _ state: UnsafeMutablePointer<CUfunctionLoadingState>?, _ handle: CUfunction?
     ) -> CUresult {
         guard let state else { return CUDA_ERROR_INVALID_VALUE }
-        return withFunction(handle) { _, _ in
-            state.pointee = CU_FUNCTION_LOADING_STATE_LOADED
+        return withFunction(handle) { function, _ in
+            state.pointee =
+                function.pointee.isDescribed ? CU_FUNCTION_LOADING_STATE_LOADED : CU_FUNCTION_LOADING_STATE_UNLOADED
             return CUDA_SUCCESS
         }
     }
 
-    /// The corresponding C function is `cuFuncLoad`.
-    public static func funcLoad(_ handle: CUfunction?) -> CUresult { withFunction(handle) { _, _ in CUDA_SUCCESS } }
+    /// The corresponding C function is `cuFuncLoad`. What can't be compiled is refused here.
+    public static func funcLoad(_ handle: CUfunction?) -> CUresult { withFunction(handle) { describe($0, $1) } }
 }

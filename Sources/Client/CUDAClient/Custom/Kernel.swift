@@ -74,7 +74,7 @@ extension CUDADriver {
         _ device: CUdevice
     ) -> CUresult {
         guard let value else { return CUDA_ERROR_INVALID_VALUE }
-        return withFunction(handle, device: device) { function, _ in get(value, attribute, function) }
+        return withFunction(handle, device: device) { function, target in get(value, attribute, function, target) }
     }
 
     /// The corresponding C function is `cuKernelSetAttribute`.

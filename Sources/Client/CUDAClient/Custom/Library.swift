@@ -22,6 +22,11 @@ extension CUDADriver {
         return makeLibrary(result, image, isPreserved: isPreserved, jit)
     }
 
+    /// Whether `CUDA_MODULE_LOADING` asks for all code at once.
+    private static var isLoadingEager: Bool {
+        Environment.text("CUDA_MODULE_LOADING").map { Environment.equals($0, "EAGER") } ?? false
+    }
+
     private static func isBinaryPreserved(
         _ options: UnsafeMutablePointer<CUlibraryOption>?, _ values: UnsafeMutablePointer<UnsafeMutableRawPointer?>?,
         _ count: UInt32
@@ -45,10 +50,11 @@ extension CUDADriver {
             bytes = UnsafeRawBufferPointer(start: copy, count: image.count)
         }
         guard let made = makeHandle(.library, context: nil, object: nil) else { return CUDA_ERROR_OUT_OF_MEMORY }
-        let library = LibraryRecord(handle: made.handle, image: bytes, ownsImage: !isPreserved, options: jit)
-        // Bad images are refused here when there is a context to try them in; else at the first use.
-        if ThreadState.mine?.pointee.current != nil {
-            let status = withContext { module(of: library, $0).status }
+        let library = LibraryRecord(
+            handle: made.handle, image: bytes, ownsImage: !isPreserved, options: jit.withoutLogs)
+        // Nothing is sent before the first use, except where the program wants to read the compiler's log here.
+        if isLoadingEager || jit.hasLogs, ThreadState.mine?.pointee.current != nil {
+            let status = withContext { module(of: library, $0, options: jit).status }
             guard status == CUDA_SUCCESS else {
                 _ = endHandle(made.handle, .library)
                 return status

@@ -54,6 +54,8 @@ extension CUDADriver {
         withContext { target in
             let (status, function) = functionRecord(handle, target)
             guard let function else { return status }
+            let described = describe(function, target)
+            guard described == CUDA_SUCCESS else { return described }
             return body(function, limits(of: target.context))
         }
     }

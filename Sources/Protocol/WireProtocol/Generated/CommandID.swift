@@ -61,6 +61,12 @@ public enum CommandID {
     public static let vgpuStatus: UInt16 = 28
     /// ``StreamMemoryOperations``
     public static let streamMemoryOperations: UInt16 = 80
+    /// ``ModuleOpen``
+    public static let moduleOpen: UInt16 = 100
+    /// ``FunctionPrepare``
+    public static let functionPrepare: UInt16 = 101
+    /// ``FunctionDescribe``
+    public static let functionDescribe: UInt16 = 102
     /// ``StreamCreate``
     public static let streamCreate: UInt16 = 1232
     /// ``StreamCreateWithPriority``
@@ -120,6 +126,9 @@ public enum CommandID {
         case 27: "linkCheck"
         case 28: "vgpuStatus"
         case 80: "streamMemoryOperations"
+        case 100: "moduleOpen"
+        case 101: "functionPrepare"
+        case 102: "functionDescribe"
         case 1232: "streamCreate"
         case 1233: "streamCreateWithPriority"
         case 1259: "eventCreate"

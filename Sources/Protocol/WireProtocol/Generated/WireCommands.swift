@@ -1030,3 +1030,144 @@ public struct StreamMemoryOperations: AsyncCommand {
         operations = try reader.readBytes()
     }
 }
+
+/// Loads an image that the worker may know by its hash (BLAKE2b, 32 bytes); state is 0 when it is loaded, 1 when it is not here, 2 when this worker keeps none.
+public struct ModuleOpen: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 100 }
+
+    public var module: UInt64
+    public var byteCount: UInt64
+    public var hash0: UInt64
+    public var hash1: UInt64
+    public var hash2: UInt64
+    public var hash3: UInt64
+
+    @inlinable
+    public init(module: UInt64, byteCount: UInt64, hash0: UInt64, hash1: UInt64, hash2: UInt64, hash3: UInt64) {
+        self.module = module
+        self.byteCount = byteCount
+        self.hash0 = hash0
+        self.hash1 = hash1
+        self.hash2 = hash2
+        self.hash3 = hash3
+    }
+
+    @inlinable public var encodedByteCount: Int { 48 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(module)
+        writer.write(byteCount)
+        writer.write(hash0)
+        writer.write(hash1)
+        writer.write(hash2)
+        writer.write(hash3)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        module = try reader.read()
+        byteCount = try reader.read()
+        hash0 = try reader.read()
+        hash1 = try reader.read()
+        hash2 = try reader.read()
+        hash3 = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var state: UInt32 = 0
+        public var bytes: [UInt8] = []
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 8 + bytes.count }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(state)
+            bytes.withUnsafeBytes { writer.writeBytes($0) }
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            state = try reader.read()
+            bytes = [UInt8](try reader.readBytes())
+        }
+    }
+}
+
+/// Names a kernel that the module's snapshot described, by its place there; it is compiled at its first use.
+public struct FunctionPrepare: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 101 }
+
+    public var function: UInt64
+    public var module: UInt64
+    public var index: UInt32
+
+    @inlinable
+    public init(function: UInt64, module: UInt64, index: UInt32) {
+        self.function = function
+        self.module = module
+        self.index = index
+    }
+
+    @inlinable public var encodedByteCount: Int { 20 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(function)
+        writer.write(module)
+        writer.write(index)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        function = try reader.read()
+        module = try reader.read()
+        index = try reader.read()
+    }
+}
+
+/// Asks for the FunctionSnapshot of a prepared function, which is compiled now.
+public struct FunctionDescribe: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 102 }
+
+    public var function: UInt64
+
+    @inlinable
+    public init(function: UInt64) {
+        self.function = function
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(function)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        function = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var bytes: [UInt8] = []
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 4 + bytes.count }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            bytes.withUnsafeBytes { writer.writeBytes($0) }
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            bytes = [UInt8](try reader.readBytes())
+        }
+    }
+}

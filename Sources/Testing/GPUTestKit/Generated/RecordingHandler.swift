@@ -45,6 +45,10 @@ public final class RecordingHandler: CommandHandler {
     public var answerFunctionLoad: ((FunctionLoad, inout FunctionLoad.Reply) -> Void)?
     /// Fills the answer of ``VGPUStatusQuery``.
     public var answerVGPUStatusQuery: ((VGPUStatusQuery, inout VGPUStatusQuery.Reply) -> Void)?
+    /// Fills the answer of ``ModuleOpen``.
+    public var answerModuleOpen: ((ModuleOpen, inout ModuleOpen.Reply) -> Void)?
+    /// Fills the answer of ``FunctionDescribe``.
+    public var answerFunctionDescribe: ((FunctionDescribe, inout FunctionDescribe.Reply) -> Void)?
     /// Fills the answer of ``EventElapsedTime``.
     public var answerEventElapsedTime: ((EventElapsedTime, inout EventElapsedTime.Reply) -> Void)?
 
@@ -243,6 +247,25 @@ public final class RecordingHandler: CommandHandler {
 
     public func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError) {
         try record(StreamMemoryOperations.id, [command.stream], bytes: command.operations)
+    }
+
+    public func moduleOpen(_ command: ModuleOpen, _ reply: inout ModuleOpen.Reply) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.module, command.byteCount, command.hash0, command.hash1, command.hash2, command.hash3,
+        ]
+        try record(ModuleOpen.id, fields)
+        answerModuleOpen?(command, &reply)
+    }
+
+    public func functionPrepare(_ command: FunctionPrepare) throws(CommandError) {
+        try record(FunctionPrepare.id, [command.function, command.module, UInt64(truncatingIfNeeded: command.index)])
+    }
+
+    public func functionDescribe(
+        _ command: FunctionDescribe, _ reply: inout FunctionDescribe.Reply
+    ) throws(CommandError) {
+        try record(FunctionDescribe.id, [command.function])
+        answerFunctionDescribe?(command, &reply)
     }
 
     public func streamCreate(_ command: StreamCreate) throws(CommandError) {

@@ -43,6 +43,10 @@ public final class LoadedProgram: Sendable {
     public let globals: [Global]
     /// Names of all kernels, in the order of the text.
     public let kernelNames: [String]
+    /// The parameters of each of ``kernelNames``: places in the launch's parameter bytes.
+    public var kernelParameters: [[(offset: Int, byteCount: Int)]] {
+        functions.compactMap { $0.function.isEntry ? $0.function.parameterLayout : nil }
+    }
     /// All memory that the program took through `allocate`: address and size in bytes.
     public let allocations: [(address: UInt64, byteCount: UInt64)]
 

@@ -239,6 +239,31 @@ public enum CommandDispatch {
             } catch {
                 context.fail(error)
             }
+        case ModuleOpen.id:
+            let command = try context.decode(ModuleOpen.self, from: payload)
+            var reply = ModuleOpen.Reply()
+            do throws(CommandError) {
+                try handler.moduleOpen(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case FunctionPrepare.id:
+            let command = try context.decode(FunctionPrepare.self, from: payload)
+            do throws(CommandError) {
+                try handler.functionPrepare(command)
+            } catch {
+                context.fail(error)
+            }
+        case FunctionDescribe.id:
+            let command = try context.decode(FunctionDescribe.self, from: payload)
+            var reply = FunctionDescribe.Reply()
+            do throws(CommandError) {
+                try handler.functionDescribe(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case StreamCreate.id:
             let command = try context.decode(StreamCreate.self, from: payload)
             do throws(CommandError) {

@@ -66,6 +66,12 @@ public protocol CommandHandler: AnyObject {
     func vgpuStatus(_ command: VGPUStatusQuery, _ reply: inout VGPUStatusQuery.Reply) throws(CommandError)
     /// Waits for words of memory or writes them, in the order of a stream: entries of kind u32, flags u32, address u64, value u64.
     func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError)
+    /// Loads an image that the worker may know by its hash (BLAKE2b, 32 bytes); state is 0 when it is loaded, 1 when it is not here, 2 when this worker keeps none.
+    func moduleOpen(_ command: ModuleOpen, _ reply: inout ModuleOpen.Reply) throws(CommandError)
+    /// Names a kernel that the module's snapshot described, by its place there; it is compiled at its first use.
+    func functionPrepare(_ command: FunctionPrepare) throws(CommandError)
+    /// Asks for the FunctionSnapshot of a prepared function, which is compiled now.
+    func functionDescribe(_ command: FunctionDescribe, _ reply: inout FunctionDescribe.Reply) throws(CommandError)
     /// Corresponds to the C function `cuStreamCreate`.
     func streamCreate(_ command: StreamCreate) throws(CommandError)
     /// Corresponds to the C function `cuStreamCreateWithPriority`.

@@ -1,0 +1,75 @@
+import GPUBackend
+import WireProtocol
+
+/// A kernel that a client named and nobody has used yet.
+final class PreparedFunction: ContextOwned, Sendable {
+    private let module: WorkerModule
+    private let index: Int
+
+    var context: WorkerContext { module.context }
+
+    init(module: WorkerModule, index: Int) {
+        self.module = module
+        self.index = index
+    }
+
+    /// Compiles the kernel; each call of a kernel that can't be compiled says so again.
+    func compile() throws(CommandError) -> any BackendFunction {
+        let names = module.backend.kernelNames
+        guard names.indices.contains(index) else { throw CommandError(BackendStatus.notFound) }
+        do throws(BackendError) {
+            return try names[index].withBytes { name throws(BackendError) in
+                try module.backend.function(named: name)
+            }
+        } catch {
+            throw CommandError(error)
+        }
+    }
+}
+
+extension [UInt8] {
+    fileprivate func withBytes<Result>(
+        _ body: (UnsafeRawBufferPointer) throws(BackendError) -> Result
+    ) throws(BackendError) -> Result {
+        var outcome: Swift.Result<Result, BackendError>?
+        withUnsafeBytes { bytes in
+            do throws(BackendError) {
+                outcome = .success(try body(bytes))
+            } catch {
+                outcome = .failure(error)
+            }
+        }
+        guard let outcome else { throw BackendError(BackendStatus.unknown) }
+        return try outcome.get()
+    }
+}
+
+extension FunctionSnapshot {
+    /// How to launch a function.
+    init(_ function: any BackendFunction) {
+        self.init()
+        parameters = function.parameters.map { ParameterSlot(offset: $0.offset, byteCount: $0.byteCount) }
+        attributes = function.attributes
+    }
+}
+
+extension ModuleSnapshot {
+    /// What a module has, with all that is known of its kernels.
+    init(_ module: any BackendModule) {
+        self.init()
+        kernelNames = module.kernelNames
+        globals = module.globals.map {
+            Global(name: $0.name, address: $0.address, byteCount: $0.byteCount, isManaged: $0.isManaged)
+        }
+        kernels = module.kernelDescriptions.prefix(kernelNames.count).map { description in
+            switch description {
+            case .unknown: .unknown
+            case .parameters(let slots): .parameters(slots.map { ParameterSlot(offset: $0, byteCount: $1) })
+            case .complete(let slots, let attributes):
+                .complete(
+                    parameters: slots.map { ParameterSlot(offset: $0, byteCount: $1) }, attributes: attributes)
+            case .failed(let error): .failed(status: error.status, message: Array(error.message.utf8.prefix(4096)))
+            }
+        }
+    }
+}
