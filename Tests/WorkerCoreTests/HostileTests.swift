@@ -4,7 +4,7 @@ import Transport
 import WireProtocol
 import WorkerCore
 
-private let base = DeviceArena.base
+private let base = DeviceArena.standard().base
 
 /// Frames that the wire allows and no honest client sends.
 @Suite struct HostileTests {

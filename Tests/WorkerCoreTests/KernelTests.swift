@@ -4,7 +4,8 @@ import Transport
 import WireProtocol
 import WorkerCore
 
-private let base = DeviceArena.base
+private let arena = DeviceArena.standard()
+private let base = arena.base
 
 @Suite struct KernelTests {
     private func load(_ text: String, _ lane: TestLane) throws -> TestReply<ModuleLoad.Reply> {
@@ -38,7 +39,7 @@ private let base = DeviceArena.base
             let snapshot = try ModuleSnapshot(from: &reader)
             #expect(snapshot.kernelNames == [Array("next".utf8)])
             let global = try #require(snapshot.globals.first)
-            #expect(global.address >= base + DeviceArena.moduleOffset)
+            #expect(global.address >= base + arena.moduleOffset)
             #expect(
                 try lane.call(CopyDeviceToHost(address: global.address, byteCount: 4, stream: 0)).bulk == [41, 0, 0, 0])
         }

@@ -5,7 +5,7 @@ import Transport
 import WireProtocol
 import WorkerCore
 
-private let base = DeviceArena.base
+private let base = DeviceArena.standard().base
 
 @Suite struct LaneTests {
     @Test("a lane without a context gets INVALID_CONTEXT")

@@ -5,7 +5,7 @@ import Transport
 import WireProtocol
 import WorkerCore
 
-private let base = DeviceArena.base
+private let base = DeviceArena.standard().base
 
 @Suite struct MalformedTests {
     @Test("bytes that are no frame end their connection and no other")

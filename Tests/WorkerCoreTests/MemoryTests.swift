@@ -4,7 +4,8 @@ import Transport
 import WireProtocol
 import WorkerCore
 
-private let base = DeviceArena.base
+private let arena = DeviceArena.standard()
+private let base = arena.base
 
 @Suite struct MemoryTests {
     @Test("bytes come back as they were written")
@@ -134,9 +135,9 @@ private let base = DeviceArena.base
         _ = try lane.call(MemoryGrant(device: 0, minimumByteCount: 1 << 20, wantedByteCount: 1 << 20))
         try lane.send(MemoryAllocate(address: base, byteCount: 512, kind: 0))
         let bad: [(UInt64, UInt64, UInt32)] = [
-            (base, 512, 0), (base + DeviceArena.moduleOffset, 512, 0), (base - 512, 512, 0),
-            (base + DeviceArena.byteCount, 512, 0), (base + 512, 0, 0), (base + 7, 512, 0), (base + 512, 512, 3),
-            (.max, .max, 0), (base + DeviceArena.moduleOffset - 512, 1024, 0),
+            (base, 512, 0), (base + arena.moduleOffset, 512, 0), (base - 512, 512, 0),
+            (base + arena.byteCount, 512, 0), (base + 512, 0, 0), (base + 7, 512, 0), (base + 512, 512, 3),
+            (.max, .max, 0), (base + arena.moduleOffset - 512, 1024, 0),
         ]
         for (address, byteCount, kind) in bad {
             try lane.send(MemoryAllocate(address: address, byteCount: byteCount, kind: kind))

@@ -5,7 +5,7 @@ import Transport
 import WireProtocol
 import WorkerCore
 
-private let base = DeviceArena.base
+private let base = DeviceArena.standard().base
 
 /// Waits for something that another thread does soon, at most ten seconds.
 func eventually(_ condition: () -> Bool) -> Bool {

@@ -69,6 +69,8 @@ extension CUDADriver {
         guard !device.worker.isLost, let lane = device.worker.lane(of: thread) else {
             return CUDA_ERROR_DEVICE_UNAVAILABLE
         }
+        let agreed = device.openArena(lane: lane)
+        guard agreed == ClientStatus.success else { return CUresult(status: agreed) }
         tablesLock.acquire()
         lastSerial &+= 1
         let serial = lastSerial

@@ -25,7 +25,7 @@ extension CUDADriver {
                     block.kind == MemoryKind.host.rawValue && block.flags & HostMemory.mirroredFlag == 0
                 guard isHostOnly else { return .device(address) }
             } else {
-                return address &- device.memory.firstAddress >= DeviceArena.moduleOffset ? .device(address) : nil
+                return device.memory.holdsModule(address) ? .device(address) : nil
             }
         }
         guard let pointer = UnsafeMutableRawPointer(bitPattern: UInt(address)) else { return nil }
@@ -37,8 +37,7 @@ extension CUDADriver {
         guard let device = device(containing: address) else { return false }
         guard let block = device.memory.block(containing: address) else {
             // A module's variable; the worker knows its end.
-            let offset = address &- device.memory.firstAddress
-            return offset >= DeviceArena.moduleOffset && offset < DeviceArena.hostVisibleOffset
+            return device.memory.holdsModule(address)
         }
         if block.kind == MemoryKind.host.rawValue { mirrorPinned(address, target) }
         return byteCount <= block.requestedByteCount &- min(block.requestedByteCount, address &- block.address)

@@ -76,9 +76,9 @@ extension CUDADriver {
 
     /// Whether the worker's word lies where module variables lie, so that nothing of the process is overwritten.
     private static func isModuleVariable(_ global: ModuleSnapshot.Global, of device: Device) -> Bool {
-        let range = DeviceArena.hostVisibleOffset &- DeviceArena.moduleOffset
-        let base = DeviceArena.base(ordinal: device.wireIndex)
-        let offset = global.address &- base &- DeviceArena.moduleOffset
+        guard let arena = device.memory.arena else { return false }
+        let range = arena.hostVisibleOffset &- arena.moduleOffset
+        let offset = global.address &- arena.base &- arena.moduleOffset
         return global.byteCount > 0 && offset < range && global.byteCount <= range &- offset
     }
 

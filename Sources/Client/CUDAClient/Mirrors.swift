@@ -86,9 +86,7 @@ enum Mirrors {
             var offset = 0
             while offset &+ 8 <= parameters.count {
                 let word = parameters.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
-                if word >= DeviceArena.base, word < DeviceArena.base &+ 64 * DeviceArena.byteCount {
-                    CUDADriver.mirrorPinned(word, target)
-                }
+                CUDADriver.mirrorPinned(word, target)
                 offset &+= 8
             }
         }

@@ -1,4 +1,5 @@
 internal import CPosix
+internal import Primitives
 public import WireProtocol
 
 /// One vGPU, as the process sees it.
@@ -12,8 +13,9 @@ public final class Device {
     public var wireIndex: UInt32 { UInt32(bitPattern: index) }
     public let snapshot: DeviceSnapshot
     public let memory: DeviceMemory
-    /// Whether the arena is reserved, so that host-visible memory can be mapped in it.
-    public let hasArena: Bool
+    /// Whether this process holds the arena's addresses, so that host-visible memory can be mapped in it.
+    public var hasArena: Bool { reservation.isHeld }
+    private let reservation: ArenaReservation
     private let attributes: UnsafeMutablePointer<Int32>
     private static let attributeCount = 512
 
@@ -27,13 +29,32 @@ public final class Device {
         for entry in snapshot.attributes where entry.attribute >= 0 && entry.attribute < Device.attributeCount {
             attributes[Int(entry.attribute)] = entry.value
         }
-        let base = DeviceArena.base(ordinal: UInt32(bitPattern: index))
-        let start = UnsafeMutableRawPointer(bitPattern: UInt(base))
-        hasArena =
-            posix_map_anonymous(start, Int(DeviceArena.byteCount), Int32(POSIX_PROTECT_NONE)) != nil
-        if !hasArena { ClientLog.problem("the device's address range is taken; host-visible memory fails") }
-        memory = DeviceMemory(
-            base: base, wireIndex: UInt32(bitPattern: index), totalByteCount: snapshot.totalByteCount)
+        reservation = ArenaReservation()
+        memory = DeviceMemory(wireIndex: UInt32(bitPattern: index), totalByteCount: snapshot.totalByteCount)
+    }
+
+    /// Makes the device's addresses known to both sides, with one waiting call in the life of the process. Called
+    /// before a context is made.
+    public func openArena(lane: Lane) -> Int32 {
+        reservation.lock.acquire()
+        defer { reservation.lock.release() }
+        guard memory.arena == nil else { return ClientStatus.success }
+        for _ in 0..<ArenaReservation.attemptCount {
+            let wanted = reservation.arena
+            var reply = ArenaReserve.Reply()
+            let result = lane.call(
+                ArenaReserve(device: wireIndex, base: wanted.base, byteCount: wanted.byteCount), reply: &reply,
+                context: 0)
+            guard result.hasOutputs else { return result.status }
+            let answer = DeviceArena(base: reply.base, byteCount: reply.byteCount)
+            guard answer.isValid else { return ClientStatus.deviceUnavailable }
+            if reservation.move(to: answer) {
+                memory.open(answer)
+                return result.status
+            }
+        }
+        ClientLog.problem("the process and the worker have no free addresses in common")
+        return ClientStatus.deviceUnavailable
     }
 
     /// The value of a `CUdevice_attribute`, or nil when the worker did not say.

@@ -1,6 +1,6 @@
 internal import CPosix
 public import Primitives
-internal import WireProtocol
+public import WireProtocol
 
 /// Whose memory an allocation is.
 public enum MemoryKind: UInt8, Sendable {
@@ -21,22 +21,48 @@ public final class DeviceMemory {
     private var hostSide: AddressAllocator
     private var lease: Lease
     private let wireIndex: UInt32
-    private let base: UInt64
+    /// Base and number of bytes, 0 bytes before ``open(_:)``: read without the lock.
+    private let arenaWords: UnsafeMutablePointer<UInt64>
 
-    init(base: UInt64, wireIndex: UInt32, totalByteCount: UInt64) {
-        self.base = base
+    init(wireIndex: UInt32, totalByteCount: UInt64) {
         self.wireIndex = wireIndex
-        deviceSide = AddressAllocator(
-            start: base &+ DeviceArena.alignment, end: base &+ DeviceArena.moduleOffset,
-            alignment: DeviceArena.alignment)
-        // Whole pages, because the client maps them.
-        hostSide = AddressAllocator(
-            start: base &+ DeviceArena.hostVisibleOffset, end: base &+ DeviceArena.byteCount, alignment: 65_536)
+        arenaWords = UnsafeMutablePointer<UInt64>.allocate(capacity: 2)
+        arenaWords.initialize(repeating: 0, count: 2)
+        deviceSide = AddressAllocator(start: 0, end: 0, alignment: DeviceArena.alignment)
+        hostSide = AddressAllocator(start: 0, end: 0, alignment: DeviceMemory.pageByteCount)
         lease = Lease(totalByteCount: totalByteCount)
     }
 
+    deinit { arenaWords.deallocate() }
+
+    /// Whole pages on the host's side, because the client maps them.
+    private static let pageByteCount: UInt64 = 65_536
+
+    /// Begins to hand out addresses; called once.
+    func open(_ arena: DeviceArena) {
+        lock.acquire()
+        defer { lock.release() }
+        deviceSide = AddressAllocator(
+            start: arena.base &+ DeviceArena.alignment, end: arena.base &+ arena.moduleOffset,
+            alignment: DeviceArena.alignment)
+        hostSide = AddressAllocator(
+            start: arena.base &+ arena.hostVisibleOffset, end: arena.base &+ arena.byteCount,
+            alignment: DeviceMemory.pageByteCount)
+        arenaWords[0] = arena.base
+        posix_atomic_store_release_64(arenaWords + 1, arena.byteCount)
+    }
+
+    /// The device's addresses; nil before its first context.
+    public var arena: DeviceArena? {
+        let byteCount = posix_atomic_load_acquire_64(arenaWords + 1)
+        return byteCount > 0 ? DeviceArena(base: arenaWords[0], byteCount: byteCount) : nil
+    }
+
     /// Whether the address is in this device's arena.
-    public func contains(_ address: UInt64) -> Bool { address &- base < DeviceArena.byteCount }
+    public func contains(_ address: UInt64) -> Bool {
+        let byteCount = posix_atomic_load_acquire_64(arenaWords + 1)
+        return address &- arenaWords[0] < byteCount
+    }
 
     /// Bytes that this process may still use without asking.
     public var leasedByteCount: UInt64 { lock.withLock { lease.availableByteCount } }
@@ -151,13 +177,14 @@ public final class DeviceMemory {
     public func nextBlock(from address: UInt64, of context: UnsafeMutablePointer<ContextState>) -> Block? {
         lock.acquire()
         defer { lock.release() }
+        guard let arena else { return nil }
         var position = address
-        while position &- base < DeviceArena.byteCount {
+        while arena.contains(position) {
             let isHostSide = hostSide.contains(position)
             guard let found = isHostSide ? hostSide.nextUsed(after: position) : deviceSide.nextUsed(after: position)
             else {
                 guard !isHostSide else { return nil }
-                position = base &+ DeviceArena.hostVisibleOffset
+                position = arena.base &+ arena.hostVisibleOffset
                 continue
             }
             if found.pointee.context == context { return found.pointee }
@@ -177,6 +204,9 @@ public final class DeviceMemory {
         lock.release()
     }
 
-    /// The first address of the arena.
-    public var firstAddress: UInt64 { base }
+    /// The first address of the arena; 0 before the first context.
+    public var firstAddress: UInt64 { arena?.base ?? 0 }
+
+    /// Whether the worker places module globals at an address.
+    public func holdsModule(_ address: UInt64) -> Bool { arena?.holdsModule(address) ?? false }
 }

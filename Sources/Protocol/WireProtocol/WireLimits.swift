@@ -18,24 +18,6 @@ public enum WireLimits {
     public static let streamMemoryOperationCountMax = 256
 }
 
-/// The numeric ranges that client and worker agree on.
-public enum DeviceArena {
-    /// The lowest device address of device 0.
-    public static let base: UInt64 = 0x6000_0000_0000
-    /// Addresses per device.
-    public static let byteCount: UInt64 = 1 << 40
-    /// Where, from a device's base, memory begins that the host may touch at the same address.
-    public static let hostVisibleOffset: UInt64 = 1 << 39
-    /// The worker places module globals from here (offset from the device's base) up to `hostVisibleOffset`.
-    public static let moduleOffset: UInt64 = hostVisibleOffset - (64 << 30)
-    /// Alignment of every allocation.
-    public static let alignment: UInt64 = 512
-
-    /// The first address of a device's arena.
-    @inlinable
-    public static func base(ordinal: UInt32) -> UInt64 { base &+ UInt64(ordinal) &* byteCount }
-}
-
 /// Stream ids that no client allocates.
 public enum StreamID {
     public static let legacyDefault: UInt64 = 0

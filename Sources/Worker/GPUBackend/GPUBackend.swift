@@ -7,13 +7,15 @@ public protocol GPUBackend: AnyObject, Sendable {
     /// The devices, by ordinal. Read at any time; constant.
     var devices: [DeviceProperties] { get }
 
-    /// Begins a client process's use of one device, with an empty address space of `arena`. Called by the first lane
-    /// that makes a context on the device. Throws `INVALID_DEVICE`, `OUT_OF_MEMORY` or `DEVICE_UNAVAILABLE`.
+    /// Begins a client process's use of one device, with an empty address space at `arena` or, when those addresses
+    /// can't be had, elsewhere: the session's ``BackendSession/arena`` says. Called by the first lane that makes a
+    /// context on the device, or by one that agrees on addresses before; may block. Throws `INVALID_DEVICE`,
+    /// `OUT_OF_MEMORY` or `DEVICE_UNAVAILABLE`.
     func makeSession(device: Int, arena: AddressArena, host: any BackendHost) throws(BackendError)
         -> any BackendSession
 }
 
-/// The device addresses of a session.
+/// The device addresses of a session; the number of bytes is a power of two.
 public struct AddressArena: Sendable, Equatable {
     public var base: UInt64
     public var byteCount: UInt64
@@ -43,6 +45,9 @@ public enum MemoryKind: UInt32, Sendable {
 
 /// One client process on one device: an address space, and the contexts in it.
 public protocol BackendSession: AnyObject, Sendable {
+    /// The addresses that allocations may lie at; constant.
+    var arena: AddressArena { get }
+
     /// Makes a context. Called by a lane. `flags` are those of `cuCtxCreate`.
     func makeContext(flags: UInt32) throws(BackendError) -> any BackendContext
 

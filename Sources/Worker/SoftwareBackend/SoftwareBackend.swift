@@ -40,6 +40,8 @@ final class SoftwareSession: BackendSession {
     let options: SoftwareOptions
     let engine: SoftwareEngine
 
+    var arena: AddressArena { AddressArena(base: engine.memory.baseAddress, byteCount: engine.memory.byteCount) }
+
     init(options: SoftwareOptions, engine: SoftwareEngine) {
         self.options = options
         self.engine = engine

@@ -52,10 +52,8 @@ extension WorkerSession {
     func add(_ allocation: WorkerAllocation, at address: UInt64) throws(CommandError) {
         let ordinal = allocation.context.device.ordinal
         let limits = limits
-        let arena = DeviceArena.base(ordinal: ordinal)
-        guard address >= arena, address - arena < DeviceArena.byteCount, address % DeviceArena.alignment == 0 else {
-            throw .invalidValue
-        }
+        let arena = allocation.context.device.arena
+        guard arena.contains(address), address % DeviceArena.alignment == 0 else { throw .invalidValue }
         try withState { state throws(CommandError) in
             let isReserved =
                 state.moduleArenas[ordinal]?.contains(address, byteCount: allocation.byteCount) ?? true

@@ -7,9 +7,9 @@ struct ModuleArena {
     /// Ascending, disjoint.
     private var ranges: [Range<UInt64>] = []
 
-    init(arenaBase: UInt64) {
-        start = arenaBase + DeviceArena.moduleOffset
-        end = arenaBase + DeviceArena.hostVisibleOffset
+    init(arena: DeviceArena) {
+        start = arena.base + arena.moduleOffset
+        end = arena.base + arena.hostVisibleOffset
     }
 
     /// Whether an address lies in the range, so that clients may not allocate there.

@@ -1,6 +1,7 @@
 import GPUBackend
 import Primitives
 import Synchronization
+import WireProtocol
 
 /// A context of a session, with the errors of commands whose callers did not wait.
 final class WorkerContext: Sendable {
@@ -34,10 +35,12 @@ final class WorkerContext: Sendable {
 final class SessionDevice: Sendable {
     let ordinal: UInt32
     let backend: any BackendSession
+    let arena: DeviceArena
 
     init(ordinal: UInt32, backend: any BackendSession) {
         self.ordinal = ordinal
         self.backend = backend
+        arena = DeviceArena(base: backend.arena.base, byteCount: backend.arena.byteCount)
     }
 }
 

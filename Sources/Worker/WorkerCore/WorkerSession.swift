@@ -44,8 +44,8 @@ final class WorkerSession: @unchecked Sendable {
     let printf: PrintfBuffer
     let imageBudget: ImageBudget
 
-    private let lock = Lock()
-    private var state: State
+    let lock = Lock()
+    var state: State
 
     init(serial: UInt64, hello: ReceivedHello, worker: Worker) {
         id = hello.session
@@ -91,31 +91,6 @@ final class WorkerSession: @unchecked Sendable {
     var busyNanoseconds: UInt64 {
         let devices = lock.withLock { Array(state.devices.values) }
         return devices.reduce(0) { $0 &+ $1.backend.busyNanoseconds }
-    }
-
-    /// The device with this ordinal, from its first context on.
-    func device(_ ordinal: UInt32) throws(CommandError) -> SessionDevice {
-        // The ordinal is the client's, which may use several workers; here it names the arena. This worker has one
-        // device.
-        guard ordinal < 64 else { throw .invalidDevice }
-        lock.acquire()
-        defer { lock.release() }
-        guard !state.isClosed else { throw .deinitialized }
-        if let device = state.devices[ordinal] { return device }
-        guard state.devices.count < limits.deviceCountPerSession, worker.takeDevice() else {
-            throw CommandError(BackendStatus.outOfMemory, "the worker's clients use as many devices as it allows")
-        }
-        var isMade = false
-        defer { if !isMade { worker.giveBackDevices(1) } }
-        let arena = AddressArena(base: DeviceArena.base(ordinal: ordinal), byteCount: DeviceArena.byteCount)
-        let backend = try translating { () throws(BackendError) in
-            try worker.backend.makeSession(device: 0, arena: arena, host: SessionHost(session: self))
-        }
-        let device = SessionDevice(ordinal: ordinal, backend: backend)
-        state.devices[ordinal] = device
-        isMade = true
-        state.moduleArenas[ordinal] = ModuleArena(arenaBase: arena.base)
-        return device
     }
 
     /// Has every wait of the session end; its lanes then notice that their client is gone. Does not block.

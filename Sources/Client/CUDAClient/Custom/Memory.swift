@@ -134,9 +134,9 @@ extension CUDADriver {
     static func global(
         containing address: UInt64
     ) -> (global: ModuleSnapshot.Global, context: UnsafeMutablePointer<ContextState>)? {
-        guard let device = device(containing: address),
-            address &- device.memory.firstAddress >= DeviceArena.moduleOffset, let contextRegion
-        else { return nil }
+        guard let device = device(containing: address), device.memory.holdsModule(address), let contextRegion else {
+            return nil
+        }
         for slot in 1..<max(1, contextRegion.pointee.usedSlotCount) {
             guard let context = contextRegion.pointee.entry(slot).pointee.context, context.pointee.isAlive else {
                 continue

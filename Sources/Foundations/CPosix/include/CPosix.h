@@ -26,6 +26,7 @@
 
 /// The calling thread's `errno`.
 static inline int posix_errno(void) { return errno; }
+enum { POSIX_ERROR_EXISTS = EEXIST };
 static inline void posix_set_errno(int value) { errno = value; }
 /// The error number's English text; static storage.
 const char *posix_error_text(int number);

@@ -67,6 +67,8 @@ public enum CommandID {
     public static let functionPrepare: UInt16 = 101
     /// ``FunctionDescribe``
     public static let functionDescribe: UInt16 = 102
+    /// ``ArenaReserve``
+    public static let arenaReserve: UInt16 = 140
     /// ``StreamCreate``
     public static let streamCreate: UInt16 = 1232
     /// ``StreamCreateWithPriority``
@@ -129,6 +131,7 @@ public enum CommandID {
         case 100: "moduleOpen"
         case 101: "functionPrepare"
         case 102: "functionDescribe"
+        case 140: "arenaReserve"
         case 1232: "streamCreate"
         case 1233: "streamCreateWithPriority"
         case 1259: "eventCreate"

@@ -1171,3 +1171,57 @@ public struct FunctionDescribe: SyncCommand, Sendable {
         }
     }
 }
+
+/// Agrees on the addresses of a device before its first context; the answer may name others.
+public struct ArenaReserve: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 140 }
+
+    public var device: UInt32
+    public var base: UInt64
+    public var byteCount: UInt64
+
+    @inlinable
+    public init(device: UInt32, base: UInt64, byteCount: UInt64) {
+        self.device = device
+        self.base = base
+        self.byteCount = byteCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 20 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(device)
+        writer.write(base)
+        writer.write(byteCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        device = try reader.read()
+        base = try reader.read()
+        byteCount = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var base: UInt64 = 0
+        public var byteCount: UInt64 = 0
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 16 }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(base)
+            writer.write(byteCount)
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            base = try reader.read()
+            byteCount = try reader.read()
+        }
+    }
+}

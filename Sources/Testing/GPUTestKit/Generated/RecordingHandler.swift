@@ -49,6 +49,8 @@ public final class RecordingHandler: CommandHandler {
     public var answerModuleOpen: ((ModuleOpen, inout ModuleOpen.Reply) -> Void)?
     /// Fills the answer of ``FunctionDescribe``.
     public var answerFunctionDescribe: ((FunctionDescribe, inout FunctionDescribe.Reply) -> Void)?
+    /// Fills the answer of ``ArenaReserve``.
+    public var answerArenaReserve: ((ArenaReserve, inout ArenaReserve.Reply) -> Void)?
     /// Fills the answer of ``EventElapsedTime``.
     public var answerEventElapsedTime: ((EventElapsedTime, inout EventElapsedTime.Reply) -> Void)?
 
@@ -266,6 +268,11 @@ public final class RecordingHandler: CommandHandler {
     ) throws(CommandError) {
         try record(FunctionDescribe.id, [command.function])
         answerFunctionDescribe?(command, &reply)
+    }
+
+    public func arenaReserve(_ command: ArenaReserve, _ reply: inout ArenaReserve.Reply) throws(CommandError) {
+        try record(ArenaReserve.id, [UInt64(truncatingIfNeeded: command.device), command.base, command.byteCount])
+        answerArenaReserve?(command, &reply)
     }
 
     public func streamCreate(_ command: StreamCreate) throws(CommandError) {

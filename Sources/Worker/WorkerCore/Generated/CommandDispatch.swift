@@ -264,6 +264,15 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case ArenaReserve.id:
+            let command = try context.decode(ArenaReserve.self, from: payload)
+            var reply = ArenaReserve.Reply()
+            do throws(CommandError) {
+                try handler.arenaReserve(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case StreamCreate.id:
             let command = try context.decode(StreamCreate.self, from: payload)
             do throws(CommandError) {

@@ -72,6 +72,8 @@ public protocol CommandHandler: AnyObject {
     func functionPrepare(_ command: FunctionPrepare) throws(CommandError)
     /// Asks for the FunctionSnapshot of a prepared function, which is compiled now.
     func functionDescribe(_ command: FunctionDescribe, _ reply: inout FunctionDescribe.Reply) throws(CommandError)
+    /// Agrees on the addresses of a device before its first context; the answer may name others.
+    func arenaReserve(_ command: ArenaReserve, _ reply: inout ArenaReserve.Reply) throws(CommandError)
     /// Corresponds to the C function `cuStreamCreate`.
     func streamCreate(_ command: StreamCreate) throws(CommandError)
     /// Corresponds to the C function `cuStreamCreateWithPriority`.

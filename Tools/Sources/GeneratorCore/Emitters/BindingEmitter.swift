@@ -113,10 +113,11 @@ struct BindingEmitter {
         }
         let arguments = function.parameters.map(\.name.swiftIdentifier)
         let indent = "    "
+        let name = function.name
         return "\n"
             + Wrapping.list(
                 "public func \(function.name)(", parameters, ") throws(CUDAFailure) {", indent: indent)
-            + "        guard let call = self.functions.\(function.name) else { throw CUDAFailure(\"\(function.name)\") }\n"
+            + "        guard let call = self.functions.\(name) else { throw CUDAFailure(\"\(name)\") }\n"
             + Wrapping.list(
                 "try check(call(", arguments, "), \"\(function.name)\")", indent: indent + indent)
             + "    }\n"
