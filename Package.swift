@@ -135,6 +135,11 @@ let runtimeTargets: [Target] = [
             "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "GPUBackend", "Transport",
             "WireProtocol", "Primitives", "CPosix", log,
         ]),
+    .executableTarget(
+        name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
+        path: "Sources/Testing/conformance",
+        swiftSettings: strict,
+        linkerSettings: [.unsafeFlags(["-static-stdlib"], .when(configuration: .release))]),
     tests("Primitives", uses: ["Primitives"]),
     tests("WireProtocol", uses: ["WireProtocol", "Primitives"]),
     tests("Transport", uses: ["Transport", "WireProtocol", "Primitives", "CPosix"]),
@@ -165,6 +170,7 @@ let package = Package(
             : [
                 .executable(name: "roost", targets: ["roost"]),
                 .executable(name: "roost-worker", targets: ["roost-worker"]),
+                .executable(name: "conformance", targets: ["conformance"]),
                 // For the nested package Fuzzing.
                 .library(name: "Decoders", targets: ["WireProtocol", "PTX", "DeviceImages"]),
             ]),

@@ -77,7 +77,7 @@ class Program:
                 break
             self.lines.append(line)
         text = "\n".join(self.lines)
-        assert ended == status, f"ended with {ended}, not {status}:\n{text}"
+        assert status is None or ended == status, f"ended with {ended}, not {status}:\n{text}"
         return text
 
 
@@ -103,10 +103,11 @@ class Roost:
             assert result.returncode == 0, f"roost {arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result
 
-    def start(self, *arguments, vram="64MiB", compute="10%", name=None, environment=None, gpus=1):
+    def start(self, *arguments, vram="64MiB", compute="10%", name=None, environment=None, gpus=1, transport=None):
         """Starts a program on a vGPU of its own."""
         words = [PREFIX / "bin" / "roost", "run", "--vram", vram, "--compute", compute, "--gpus", str(gpus)]
         words += ["--name", name] if name else []
+        words += ["--transport", transport] if transport else []
         return Program([*words, "--", *arguments], env={**self.environment, **(environment or {})})
 
     def run(self, *arguments, seconds=60, status=0, **options):

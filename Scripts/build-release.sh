@@ -25,6 +25,7 @@ step build-libcuda build_embedded cuda
 step build-libnvidia-ml build_embedded nvidia-ml
 step build-roost build_native roost
 step build-roost-worker build_native roost-worker
+step build-conformance build_native conformance
 
 mkdir -p "$prefix/bin" "$prefix/lib/standin" "$prefix/libexec"
 
@@ -37,6 +38,8 @@ done
 for program in roost roost-worker; do
     install_if_changed "$native/release/$program" "$prefix/bin/$program"
 done
+strip -o "$BUILD/conformance.stripped" "$native/release/conformance"
+install_if_changed "$BUILD/conformance.stripped" "$prefix/bin/conformance"
 
 for major in 12 13; do
     soname=libnvJitLink.so.$major

@@ -22,7 +22,7 @@ struct TierTests {
         "Worker": ["Synchronization", "Logging", "Glibc"],
         "Node": ["Synchronization", "Foundation", "Logging", "Glibc"],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
-        "Testing": ["Synchronization", "Foundation", "Testing", "Logging"],
+        "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],
     ]
 
     /// The tier of each target, from its folder.

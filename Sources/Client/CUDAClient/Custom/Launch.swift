@@ -113,6 +113,9 @@ extension CUDADriver {
             target.thread.pointee.route = nil
             let checked = shape.check(function)
             guard checked == CUDA_SUCCESS else { return checked }
+            if shape.isCooperative, !fitsAtOnce(shape, function, target.context) {
+                return CUDA_ERROR_COOPERATIVE_LAUNCH_TOO_LARGE
+            }
             if let extra, parameters == nil || function.pointee.parameterCount == 0 {
                 guard let packed = packedParameters(extra) else { return CUDA_ERROR_INVALID_VALUE }
                 return send(function, shape, streamID, packed, target)

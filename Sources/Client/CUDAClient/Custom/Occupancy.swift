@@ -71,6 +71,21 @@ extension CUDADriver {
             fixedShared: Int64(attributes[Int(CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES.rawValue)]), dynamicShared: dynamic)
     }
 
+    /// Whether all blocks of a cooperative launch can run at once, so that they can wait for one another.
+    static func fitsAtOnce(
+        _ shape: LaunchShape, _ function: UnsafeMutablePointer<FunctionRecord>,
+        _ context: UnsafeMutablePointer<ContextState>
+    ) -> Bool {
+        let limits = limits(of: context)
+        // The shape has been checked: neither product overflows.
+        let threads = Int64(shape.blockX) &* Int64(shape.blockY) &* Int64(shape.blockZ)
+        let (plane, overflows) = Int64(shape.gridX).multipliedReportingOverflow(by: Int64(shape.gridY))
+        let (grid, overflowsToo) = plane.multipliedReportingOverflow(by: Int64(shape.gridZ))
+        guard !overflows, !overflowsToo else { return false }
+        let perProcessor = blocks(function, limits, threads: threads, dynamic: Int64(shape.sharedByteCount))
+        return grid <= perProcessor &* limits.processorCount
+    }
+
     /// The corresponding C function is `cuOccupancyMaxActiveBlocksPerMultiprocessor`.
     public static func occupancyMaxActiveBlocksPerMultiprocessor(
         _ result: UnsafeMutablePointer<Int32>?, _ handle: CUfunction?, _ blockSize: Int32, _ dynamicByteCount: Int

@@ -1,0 +1,55 @@
+"""The conformance suite through real processes: the software GPU passes it."""
+
+import json
+import subprocess
+
+import pytest
+
+from conftest import PREFIX
+
+CONFORMANCE = PREFIX / "bin" / "conformance"
+
+
+def run_suite(roost, path, *words, transport="shm", vram="1GiB"):
+    """Runs cases through a vGPU and returns the results by name."""
+    started = roost.start(
+        CONFORMANCE, "--driver", PREFIX / "lib" / "libcuda.so.1", "--no-measure", "--quiet", "-o", path, *words,
+        vram=vram, transport=transport)
+    started.finish(seconds=240, status=None)
+    return json.loads(path.read_text())
+
+
+def check(report):
+    """Every case passed, or says that the device lacks what it is about."""
+    wrong = [case for case in report["cases"] if case["status"] not in ("passed", "unsupported")]
+    assert not wrong, "\n".join(f"{case['name']}: {case['status']} {case['message']}" for case in wrong)
+    assert report["totals"]["passed"] >= 90
+
+
+def compare(first, second, status):
+    """What `conformance compare` finds."""
+    result = subprocess.run(
+        [str(CONFORMANCE), "compare", str(first), str(second), "-o", "json"], text=True, capture_output=True,
+        timeout=20)
+    assert result.returncode == status, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.mark.parametrize("transport", ["shm", "tcp"])
+def test_software_gpu_passes(roost, tmp_path, transport):
+    check(run_suite(roost, tmp_path / "report.json", transport=transport))
+
+
+def test_compare_tells_lost_and_different_cases(roost, tmp_path):
+    first = run_suite(roost, tmp_path / "first.json", "--filter", "launch.add,copy.box,init.")
+    second = json.loads(json.dumps(first))
+    names = [case["name"] for case in second["cases"]]
+    second["cases"][names.index("launch.add")]["digest"] = "0" * 16
+    second["cases"][names.index("copy.box")]["status"] = "failed"
+    (tmp_path / "second.json").write_text(json.dumps(second))
+
+    same = compare(tmp_path / "first.json", tmp_path / "first.json", status=0)
+    assert same["different"] == 0 and same["same"] == len(names)
+    other = compare(tmp_path / "first.json", tmp_path / "second.json", status=1)
+    verdicts = {case["name"]: case["verdict"] for case in other["cases"]}
+    assert verdicts == {"launch.add": "DIFFERENT", "copy.box": "LOST"}
