@@ -48,6 +48,11 @@ extension CUDADriver {
         to destination: CopyEnd, from source: CopyEnd, _ byteCount: Int, stream: UInt64, _ target: CallTarget
     ) -> CUresult {
         guard byteCount > 0 else { return byteCount == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE }
+        if Captures.areActive, let box = Box(width: byteCount, height: 1, depth: 1) {
+            let to = CopyPlane(end: destination, pitch: byteCount, slicePitch: byteCount)
+            let from = CopyPlane(end: source, pitch: byteCount, slicePitch: byteCount)
+            if let captured = captured(to: to, from: from, box, stream: stream, target) { return captured }
+        }
         if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
         switch (destination, source) {
         case (.host(let to), .host(let from)):
@@ -84,6 +89,9 @@ extension CUDADriver {
         if box.height == 1, box.depth == 1 {
             return copy(to: destination.end, from: source.end, box.width, stream: stream, target)
         }
+        if Captures.areActive, let captured = captured(to: destination, from: source, box, stream: stream, target) {
+            return captured
+        }
         if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
         switch (destination.end, source.end) {
         case (.host(let to), .host(let from)):
@@ -98,6 +106,17 @@ extension CUDADriver {
                     destinationSlicePitch: UInt64(destination.slicePitch), source: from,
                     sourcePitch: UInt64(source.pitch), sourceSlicePitch: UInt64(source.slicePitch),
                     width: UInt64(box.width), height: UInt64(box.height), depth: UInt64(box.depth), stream: stream))
+        }
+    }
+}
+
+extension CUDADriver {
+    /// Makes a copy in a captured stream a node. Nil when the stream is not captured.
+    private static func captured(
+        to destination: CopyPlane, from source: CopyPlane, _ box: Box, stream: UInt64, _ target: CallTarget
+    ) -> CUresult? {
+        Captures.add(to: stream, target) {
+            .copy(CopyWork(to: destination, from: source, box, context: target.context))
         }
     }
 }

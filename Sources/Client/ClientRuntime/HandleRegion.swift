@@ -12,6 +12,10 @@ public enum HandleKind: UInt8, Sendable {
     case pool = 7
     case linkState = 8
     case context = 9
+    case graph = 10
+    case graphNode = 11
+    case graphExec = 12
+    case userObject = 13
 }
 
 /// What the client knows of one handle.

@@ -124,3 +124,13 @@ public struct ReplyHeader: Sendable, Equatable {
         bulkByteCount = try reader.read()
     }
 }
+
+/// What the worker wants of the client on the events connection. Its `token` says for which command.
+public enum EventKind: UInt32, Sendable {
+    /// Run a host function; answered by `hostFunctionDone`.
+    case call = 1
+    /// Take so many bytes, which follow the frame, to host memory; answered by `hostFunctionDone`.
+    case give = 2
+    /// Send so many bytes of host memory; answered by `hostBytes`.
+    case take = 3
+}

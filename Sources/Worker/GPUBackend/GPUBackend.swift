@@ -32,6 +32,10 @@ public protocol BackendHost: AnyObject, Sendable {
     /// that executes a stream's work, never by a lane.
     func runHostFunction(token: UInt64)
 
+    func copyToHost(
+        token: UInt64, byteCount: UInt64, _ pieces: (_ send: (UnsafeRawBufferPointer) -> Bool) -> Void)
+    func copyFromHost(token: UInt64, byteCount: UInt64) -> [UInt8]?
+
     /// Takes output of the device's `printf`. Called by the thread that executes a stream's work; does not block.
     func print(_ text: UnsafeRawBufferPointer)
 }
@@ -96,6 +100,8 @@ public protocol BackendContext: AnyObject, Sendable {
     /// Links a bundle without loading it; answers the log. Throws `INVALID_PTX` or `INVALID_IMAGE` with the log.
     func checkLink(image: UnsafeRawBufferPointer) throws(BackendError) -> String
 
+    func makeGraphRecorder() throws(BackendError) -> any BackendGraphRecorder
+
     /// Waits until all work of the context was done. Throws the context's fatal error.
     func synchronize() throws(BackendError)
 
@@ -132,6 +138,9 @@ public protocol BackendStream: AnyObject, Sendable {
 
     /// Has later work wait for what `event` recorded last.
     func wait(for event: any BackendEvent) throws(BackendError)
+
+    func copyToHost(_ box: MemoryBox, token: UInt64) throws(BackendError)
+    func copyFromHost(_ box: MemoryBox, token: UInt64) throws(BackendError)
 
     /// Runs a host function in order, through ``BackendHost``.
     func hostFunction(token: UInt64) throws(BackendError)

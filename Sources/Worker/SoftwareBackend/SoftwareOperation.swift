@@ -2,7 +2,7 @@ import GPUBackend
 import SIMT
 
 /// One piece of work of a stream.
-enum Operation {
+enum Operation: Sendable {
     /// A lane takes the right to execute.
     case handover
     case commit(SoftwareContext, address: UInt64, byteCount: UInt64)
@@ -20,11 +20,14 @@ enum Operation {
     case after(SoftwareContext, sequence: UInt64)
     /// Only has a place in its stream.
     case marker
+    case copyToHost(SoftwareContext, MemoryBox, token: UInt64)
+    case copyFromHost(SoftwareContext, MemoryBox, token: UInt64)
+    case graph(SoftwareGraph)
 
     /// Host functions run on the client's side, and claims are no work.
     var countsAsBusy: Bool {
         switch self {
-        case .hostFunction, .handover, .waitValue, .after, .marker: false
+        case .hostFunction, .copyToHost, .copyFromHost, .handover, .waitValue, .after, .marker: false
         default: true
         }
     }
@@ -70,6 +73,11 @@ enum Operation {
                 try engine.memory.store(value, byteCount: byteCount, at: address)
             }
         case .after, .marker: break
+        case .copyToHost(let context, let box, let token):
+            context.perform { () throws(BackendError) in try engine.memory.give(box, token: token, to: engine.host) }
+        case .copyFromHost(let context, let box, let token):
+            context.perform { () throws(BackendError) in try engine.memory.take(box, token: token, from: engine.host) }
+        case .graph(let graph): graph.execute(on: engine)
         }
     }
 }

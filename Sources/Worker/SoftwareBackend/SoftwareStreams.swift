@@ -13,11 +13,34 @@ final class SoftwareStream: BackendStream {
     /// Transfers up to this size are kept while the engine works; longer ones wait for it.
     private static let stagingLimit: UInt64 = 8 << 20
 
-    init(context: SoftwareContext, isDefault: Bool = false, isOrderedWithDefault: Bool = true) {
+    /// What was submitted, for a stream that only records.
+    private let recording: Recording?
+
+    private final class Recording: Sendable {
+        let operations = Mutex<[Operation]>([])
+        let awaited = Mutex<[SoftwareEvent]>([])
+    }
+
+    init(
+        context: SoftwareContext, isDefault: Bool = false, isOrderedWithDefault: Bool = true, isRecording: Bool = false
+    ) {
         self.context = context
         self.isDefault = isDefault
         self.isOrderedWithDefault = isOrderedWithDefault
+        recording = isRecording ? Recording() : nil
     }
+
+    /// Takes what was recorded since the last time.
+    func takeRecording() -> [Operation] {
+        guard let recording else { return [] }
+        return recording.operations.withLock { operations in
+            defer { operations = [] }
+            return operations
+        }
+    }
+
+    /// The events that what was recorded waits for.
+    var awaitedEvents: [SoftwareEvent] { recording?.awaited.withLock { $0 } ?? [] }
 
     /// The newest work's sequence.
     var sequence: UInt64 { lastSequence.load(ordering: .acquiring) }
@@ -30,6 +53,10 @@ final class SoftwareStream: BackendStream {
     /// Appends work, or does it at once when that is quick and nothing else waits.
     func submit(_ operation: Operation, isQuick: Bool) throws(BackendError) {
         try context.throwIfFatal()
+        if let recording {
+            recording.operations.withLock { $0.append(operation) }
+            return
+        }
         let engine = context.engine
         note(isQuick ? try engine.runOrSubmit(operation, on: self) : try engine.submit(operation, on: self))
     }
@@ -96,6 +123,7 @@ final class SoftwareStream: BackendStream {
     func wait(for event: any BackendEvent) throws(BackendError) {
         guard let event = event as? SoftwareEvent else { throw BackendError(BackendStatus.invalidHandle) }
         try context.throwIfFatal()
+        if let recording { return recording.awaited.withLock { $0.append(event) } }
         // The engine executes in submission order: what the event recorded comes before all later work anyway, unless
         // some stream waits for a value.
         guard context.engine.hasWaits else { return }
@@ -154,6 +182,9 @@ final class SoftwareEvent: BackendEvent {
 
     /// The newest record's sequence; 0 before the first.
     var recordedSequence: UInt64 { state.withLock { $0.sequence } }
+
+    /// A graph that records the event was submitted.
+    func noteRecord(_ sequence: UInt64) { state.withLock { $0.sequence = max($0.sequence, sequence) } }
 
     /// The engine reached the record.
     func markRecorded() { state.withLock { $0.time = MonotonicClock.nanoseconds } }

@@ -94,6 +94,7 @@ extension WorkerSession {
             state.events.removeObjects(of: context)
             state.functions.removeObjects(of: context)
             state.preparedFunctions.removeObjects(of: context)
+            state.graphs.removeObjects(of: context)
             return (addresses, state.modules.removeObjects(of: context))
         }
         for address in addresses {

@@ -13,6 +13,8 @@ final class LaneHandler: CommandHandler {
     private var perThread: (context: WorkerContext, stream: any BackendStream)?
     /// A sentence or a compiler's log for the next reply.
     var message = ""
+    /// Where the commands of a graph's nodes go while the graph is recorded.
+    var recorder: (any BackendGraphRecorder)?
     /// Whether a wait for another lane ended without success.
     var hasLaneWaitFailed = false
 
@@ -29,6 +31,7 @@ final class LaneHandler: CommandHandler {
 
     /// A stream by its id; the reserved ids stand for streams of the lane's context.
     func stream(_ id: UInt64) throws(CommandError) -> any BackendStream {
+        if let recorder { return recorder.stream }
         switch id {
         case StreamID.legacyDefault, StreamID.legacy:
             return try context().backend.defaultStream

@@ -78,6 +78,7 @@ protocol ContextOwned {
 
 extension Owned: ContextOwned {}
 extension WorkerModule: ContextOwned {}
+extension WorkerGraph: ContextOwned {}
 
 extension SlotTable where Element: ContextOwned {
     /// Takes all objects of a context out.

@@ -150,7 +150,7 @@ extension Worker {
             connection.refuse(.unavailable, message: Array(message.utf8))
             return
         }
-        let end = serve(connection, hello, EventsExecutor(hostFunctions: session.hostFunctions))
+        let end = serve(connection, hello, EventsExecutor(hostFunctions: session.hostFunctions, connection: connection))
         session.hostFunctions.detach()
         log(end, hello)
     }
@@ -175,8 +175,13 @@ extension Worker {
 /// Executes what a client sends on its events connection.
 struct EventsExecutor: CommandExecutor {
     let hostFunctions: HostFunctionQueue
+    let connection: Connection
 
     mutating func execute(_ header: CommandHeader, payload: UnsafeRawBufferPointer, sequence: UInt64) throws(LaneEnd) {
+        if header.id == HostBytes.id {
+            try receiveBytes(header, payload)
+            return
+        }
         do throws(WireError) {
             guard header.id == HostFunctionDone.id else { throw .unknownCommand }
             guard header.flags == 0 else { throw .badHeader }
@@ -187,6 +192,23 @@ struct EventsExecutor: CommandExecutor {
         } catch {
             throw .violation(error, commandID: header.id)
         }
+    }
+
+    /// Takes the bytes that the worker asked for; it never takes more.
+    private func receiveBytes(_ header: CommandHeader, _ payload: UnsafeRawBufferPointer) throws(LaneEnd) {
+        let command: HostBytes
+        do throws(WireError) {
+            guard header.flags == CommandHeader.bulkFlag else { throw .badHeader }
+            var reader = WireReader(payload)
+            command = try HostBytes(from: &reader)
+            try reader.finish()
+            guard hostFunctions.awaitedByteCount(of: command.token) == command.bulkByteCount else { throw .badValue }
+        } catch {
+            throw .violation(error, commandID: header.id)
+        }
+        var bytes = [UInt8](repeating: 0, count: Int(command.bulkByteCount))
+        guard bytes.withUnsafeMutableBytes({ connection.receive($0) }) else { throw .closed }
+        _ = hostFunctions.finish(command.token, bytes: bytes)
     }
 }
 

@@ -38,6 +38,8 @@ public struct WorkerLimits: Sendable {
     public var hostMemoryByteCount: UInt64 = 16 << 30
     /// Bytes of the images that load at once in a session.
     public var imageByteCount: UInt64 = 1 << 30
+    /// Bytes of the plans of a session's executable graphs.
+    public var graphByteCount: UInt64 = 2 << 30
     /// Device `printf` output that waits for a reply, in bytes; what comes later is dropped, as on a device.
     public var printfByteCount = 1 << 20
     /// How long a lane waits for another one, in nanoseconds.

@@ -15,6 +15,7 @@ final class WorkerSession: @unchecked Sendable {
         var modules: SlotTable<WorkerModule>
         var functions: SlotTable<Owned<any BackendFunction>>
         var preparedFunctions: SlotTable<PreparedFunction>
+        var graphs: SlotTable<WorkerGraph>
         var allocations: [UInt64: WorkerAllocation] = [:]
         var moduleArenas: [UInt32: ModuleArena] = [:]
         var hostByteCount: UInt64 = 0
@@ -29,6 +30,7 @@ final class WorkerSession: @unchecked Sendable {
             modules = SlotTable(slotCountMax: limits.handleCount)
             functions = SlotTable(slotCountMax: limits.handleCount)
             preparedFunctions = SlotTable(slotCountMax: limits.handleCount)
+            graphs = SlotTable(slotCountMax: limits.handleCount)
         }
     }
 
@@ -43,6 +45,7 @@ final class WorkerSession: @unchecked Sendable {
     let hostFunctions = HostFunctionQueue()
     let printf: PrintfBuffer
     let imageBudget: ImageBudget
+    let graphBudget: ImageBudget
 
     let lock = Lock()
     var state: State
@@ -55,6 +58,7 @@ final class WorkerSession: @unchecked Sendable {
         processName = hello.processName
         printf = PrintfBuffer(limit: worker.configuration.limits.printfByteCount)
         imageBudget = ImageBudget(byteCount: worker.configuration.limits.imageByteCount)
+        graphBudget = ImageBudget(byteCount: worker.configuration.limits.graphByteCount)
         state = State(worker.configuration.limits)
     }
 
@@ -130,6 +134,14 @@ final class SessionHost: BackendHost {
     }
 
     func runHostFunction(token: UInt64) { hostFunctions.run(token) }
+
+    func copyToHost(
+        token: UInt64, byteCount: UInt64, _ pieces: (_ send: (UnsafeRawBufferPointer) -> Bool) -> Void
+    ) {
+        hostFunctions.give(token, byteCount: byteCount, pieces)
+    }
+
+    func copyFromHost(token: UInt64, byteCount: UInt64) -> [UInt8]? { hostFunctions.take(token, byteCount: byteCount) }
 
     func print(_ text: UnsafeRawBufferPointer) { printf.append(text) }
 }

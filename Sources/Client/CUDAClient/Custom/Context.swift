@@ -185,6 +185,8 @@ extension CUDADriver {
     /// Waits for all work of a context; addresses freed before are then free to use again.
     static func synchronize(_ target: CallTarget) -> CUresult {
         guard let device = device(of: target.context) else { return CUDA_ERROR_INVALID_CONTEXT }
+        let allowed = Captures.checkWaiting(for: target.context)
+        guard allowed == CUDA_SUCCESS else { return allowed }
         let moment = device.memory.moment
         let status = target.call(ContextSynchronize(context: target.context.pointee.id))
         if status == CUDA_SUCCESS {

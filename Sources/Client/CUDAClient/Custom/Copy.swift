@@ -7,6 +7,8 @@ extension CUDADriver {
     /// Runs a copy that the program waits for.
     private static func waiting(_ body: (CallTarget) -> CUresult) -> CUresult {
         withContext { target in
+            let allowed = Captures.checkUnsafe(target.thread)
+            guard allowed == CUDA_SUCCESS else { return allowed }
             let status = body(target)
             if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
             return status

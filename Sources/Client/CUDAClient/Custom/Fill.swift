@@ -22,6 +22,17 @@ extension CUDADriver {
             guard !overflow, rows >= 0, rows <= 1 << 41,
                 isDeviceRange(address, UInt64(height == 1 ? row : rows &+ row), target)
             else { return CUDA_ERROR_INVALID_VALUE }
+            if Captures.areActive {
+                let allowed = isWaiting ? Captures.checkUnsafe(target.thread) : CUDA_SUCCESS
+                guard allowed == CUDA_SUCCESS else { return allowed }
+                let captured = Captures.add(to: stream, target) {
+                    let request = CUDA_MEMSET_NODE_PARAMS(
+                        dst: address, pitch: height == 1 ? 0 : pitch, value: value, elementSize: elementByteCount,
+                        width: width, height: height)
+                    return .fill(FillWork(request, context: target.context))
+                }
+                if let captured { return captured }
+            }
             if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
             let status = target.send(
                 Fill(

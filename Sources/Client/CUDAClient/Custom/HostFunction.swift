@@ -88,6 +88,10 @@ extension CUDADriver {
     ) -> CUresult {
         guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
         return routed { target in
+            let captured = Captures.add(to: id, target) {
+                .host(HostWork(function, callback: callback, stream: stream, userData))
+            }
+            if let captured { return captured }
             guard PendingHostFunctions.connect(Worker(state: target.context.pointee.worker)) else {
                 return CUDA_ERROR_DEVICE_UNAVAILABLE
             }

@@ -39,6 +39,8 @@ extension CUDADriver {
             return (CUDA_ERROR_INVALID_VALUE, 0)
         }
         guard device.hasArena else { return (CUDA_ERROR_NOT_SUPPORTED, 0) }
+        let allowed = Captures.checkUnsafe(target.thread)
+        guard allowed == CUDA_SUCCESS else { return (allowed, 0) }
         let (status, address) = allocate(byteCount, kind, target)
         guard status == CUDA_SUCCESS else { return (status, 0) }
         let pages = (byteCount &+ 65_535) & ~65_535

@@ -118,16 +118,17 @@ extension CUDADriver {
             }
             if let extra, parameters == nil || function.pointee.parameterCount == 0 {
                 guard let packed = packedParameters(extra) else { return CUDA_ERROR_INVALID_VALUE }
-                return send(function, shape, streamID, packed, target)
+                return send(function, handle, shape, streamID, packed, target)
             }
             let byteCount = function.pointee.parameterByteCount
             guard byteCount > 0 else {
-                return send(function, shape, streamID, UnsafeRawBufferPointer(start: nil, count: 0), target)
+                return send(
+                    function, handle, shape, streamID, UnsafeRawBufferPointer(start: nil, count: 0), target)
             }
             guard let parameters else { return CUDA_ERROR_INVALID_VALUE }
             return withUnsafeTemporaryAllocation(byteCount: byteCount, alignment: 16) { buffer in
                 guard pack(parameters, function, into: buffer) else { return CUDA_ERROR_INVALID_VALUE }
-                return send(function, shape, streamID, UnsafeRawBufferPointer(buffer), target)
+                return send(function, handle, shape, streamID, UnsafeRawBufferPointer(buffer), target)
             }
         }
     }
@@ -181,9 +182,16 @@ extension CUDADriver {
 
     @inline(__always)
     private static func send(
-        _ function: UnsafeMutablePointer<FunctionRecord>, _ shape: LaunchShape, _ stream: UInt64,
-        _ parameters: UnsafeRawBufferPointer, _ target: CallTarget
+        _ function: UnsafeMutablePointer<FunctionRecord>, _ handle: CUfunction?, _ shape: LaunchShape,
+        _ stream: UInt64, _ parameters: UnsafeRawBufferPointer, _ target: CallTarget
     ) -> CUresult {
+        if Captures.areActive {
+            let captured = Captures.add(to: stream, target) {
+                let kernel = handle == function.pointee.handle ? nil : handle
+                return .kernel(KernelWork(function, kernel: kernel, shape, parameters: parameters))
+            }
+            if let captured { return captured }
+        }
         if Mirrors.areNeeded { Mirrors.prepareLaunch(parameters, target, stream: stream) }
         return target.send(
             Launch(

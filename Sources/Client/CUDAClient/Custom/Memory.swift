@@ -27,6 +27,8 @@ extension CUDADriver {
     public static func memAllocV2(_ result: UnsafeMutablePointer<CUdeviceptr>?, _ byteCount: Int) -> CUresult {
         guard let result else { return CUDA_ERROR_INVALID_VALUE }
         return withContext { target in
+            let allowed = Captures.checkUnsafe(target.thread)
+            guard allowed == CUDA_SUCCESS else { return allowed }
             let (status, address) = allocate(byteCount, .device, target)
             if status == CUDA_SUCCESS { result.pointee = address }
             return status
@@ -46,6 +48,8 @@ extension CUDADriver {
         let (byteCount, overflow) = row.multipliedReportingOverflow(by: height)
         guard !overflow else { return CUDA_ERROR_OUT_OF_MEMORY }
         return withContext { target in
+            let allowed = Captures.checkUnsafe(target.thread)
+            guard allowed == CUDA_SUCCESS else { return allowed }
             let (status, address) = allocate(byteCount, .device, target)
             if status == CUDA_SUCCESS {
                 result.pointee = address
@@ -58,6 +62,8 @@ extension CUDADriver {
     /// The corresponding C function is `cuMemFree_v2`.
     public static func memFreeV2(_ address: CUdeviceptr) -> CUresult {
         guard address != 0 else { return withContext { _ in CUDA_SUCCESS } }
+        let allowed = Captures.checkUnsafe()
+        guard allowed == CUDA_SUCCESS else { return allowed }
         return free(address, stream: StreamID.all)
     }
 
@@ -65,6 +71,7 @@ extension CUDADriver {
     static func free(_ address: UInt64, stream: UInt64) -> CUresult {
         guard Session.isReady else { return CUresult(status: Session.status) }
         guard let thread = ThreadState.mine else { return CUDA_ERROR_OUT_OF_MEMORY }
+        if let status = GraphMemory.programFrees(address) { return status }
         guard let device = device(containing: address), let block = device.memory.block(containing: address),
             block.address == address, let context = block.context,
             block.kind == MemoryKind.device.rawValue || block.kind == MemoryKind.managed.rawValue

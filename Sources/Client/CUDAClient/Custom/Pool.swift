@@ -89,7 +89,8 @@ extension CUDADriver {
         _ result: UnsafeMutablePointer<CUdeviceptr>?, _ byteCount: Int, _ stream: CUstream?
     ) -> CUresult {
         withContext { target in
-            guard streamID(stream) != nil else { return CUDA_ERROR_INVALID_HANDLE }
+            guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
+            if let captured = captureAllocation(result, byteCount, stream: id, target) { return captured }
             guard let device = device(of: target.context), let pool = pool(of: device, wantsDefault: false) else {
                 return CUDA_ERROR_OUT_OF_MEMORY
             }
@@ -102,8 +103,9 @@ extension CUDADriver {
         _ result: UnsafeMutablePointer<CUdeviceptr>?, _ byteCount: Int, _ pool: CUmemoryPool?, _ stream: CUstream?
     ) -> CUresult {
         withContext { target in
-            guard streamID(stream) != nil else { return CUDA_ERROR_INVALID_HANDLE }
+            guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
             guard let pool = poolRecord(pool) else { return CUDA_ERROR_INVALID_VALUE }
+            if let captured = captureAllocation(result, byteCount, stream: id, target) { return captured }
             return allocate(result, byteCount, pool, target)
         }
     }
@@ -112,6 +114,7 @@ extension CUDADriver {
     public static func memFreeAsync(_ address: CUdeviceptr, _ stream: CUstream?) -> CUresult {
         guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
         guard address != 0 else { return CUDA_SUCCESS }
+        if Captures.areActive, let captured = captureFree(address, stream: id) { return captured }
         return free(address, stream: id)
     }
 

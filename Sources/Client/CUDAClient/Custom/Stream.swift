@@ -3,7 +3,7 @@ internal import ClientRuntime
 
 extension CUDADriver {
     /// What is known of a stream: the reserved ones belong to the current context.
-    private static func withStream(
+    static func withStream(
         _ stream: CUstream?,
         _ body: (UnsafeMutablePointer<ContextState>, UnsafeMutablePointer<HandleEntry>?) -> CUresult
     ) -> CUresult {
@@ -91,66 +91,5 @@ extension CUDADriver {
         return withStream(stream) { _, _ in
             isManaged(address, byteCount: 1) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE
         }
-    }
-
-    // MARK: - Capture, which this version does not have: no stream is ever in it
-
-    /// The corresponding C function is `cuStreamIsCapturing`.
-    public static func streamIsCapturing(
-        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?
-    ) -> CUresult {
-        guard let status else { return CUDA_ERROR_INVALID_VALUE }
-        return withStream(stream) { _, _ in
-            status.pointee = CU_STREAM_CAPTURE_STATUS_NONE
-            return CUDA_SUCCESS
-        }
-    }
-
-    /// The corresponding C function is `cuStreamGetCaptureInfo`.
-    public static func streamGetCaptureInfo(
-        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?,
-        _ id: UnsafeMutablePointer<cuuint64_t>?
-    ) -> CUresult {
-        let result = streamIsCapturing(stream, status)
-        if result == CUDA_SUCCESS { id?.pointee = 0 }
-        return result
-    }
-
-    /// The corresponding C function is `cuStreamGetCaptureInfo_v2`.
-    public static func streamGetCaptureInfoV2(
-        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?,
-        _ id: UnsafeMutablePointer<cuuint64_t>?, _ graph: UnsafeMutablePointer<CUgraph?>?,
-        _ dependencies: UnsafeMutablePointer<UnsafePointer<CUgraphNode?>?>?, _ count: UnsafeMutablePointer<Int>?
-    ) -> CUresult {
-        let result = streamGetCaptureInfo(stream, status, id)
-        guard result == CUDA_SUCCESS else { return result }
-        graph?.pointee = nil
-        dependencies?.pointee = nil
-        count?.pointee = 0
-        return result
-    }
-
-    /// The corresponding C function is `cuStreamGetCaptureInfo_v3`.
-    public static func streamGetCaptureInfoV3(
-        _ stream: CUstream?, _ status: UnsafeMutablePointer<CUstreamCaptureStatus>?,
-        _ id: UnsafeMutablePointer<cuuint64_t>?, _ graph: UnsafeMutablePointer<CUgraph?>?,
-        _ dependencies: UnsafeMutablePointer<UnsafePointer<CUgraphNode?>?>?,
-        _ edges: UnsafeMutablePointer<UnsafePointer<CUgraphEdgeData>?>?, _ count: UnsafeMutablePointer<Int>?
-    ) -> CUresult {
-        edges?.pointee = nil
-        return streamGetCaptureInfoV2(stream, status, id, graph, dependencies, count)
-    }
-
-    /// The corresponding C function is `cuThreadExchangeStreamCaptureMode`.
-    public static func threadExchangeStreamCaptureMode(
-        _ mode: UnsafeMutablePointer<CUstreamCaptureMode>?
-    ) -> CUresult {
-        guard let mode, mode.pointee.rawValue <= 2 else { return CUDA_ERROR_INVALID_VALUE }
-        guard Session.isReady else { return CUresult(status: Session.status) }
-        guard let thread = ThreadState.mine else { return CUDA_ERROR_OUT_OF_MEMORY }
-        let previous = thread.pointee.captureMode
-        thread.pointee.captureMode = mode.pointee.rawValue
-        mode.pointee = CUstreamCaptureMode(rawValue: previous)
-        return CUDA_SUCCESS
     }
 }

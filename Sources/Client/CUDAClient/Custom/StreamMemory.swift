@@ -121,9 +121,13 @@ extension CUDADriver {
                 place.storeBytes(of: operation.address, toByteOffset: 8, as: UInt64.self)
                 place.storeBytes(of: operation.value, toByteOffset: 16, as: UInt64.self)
             }
+            let operations = UnsafeRawBufferPointer(start: bytes, count: byteCount)
+            let captured = Captures.add(to: stream, target) {
+                .memoryOperations(MemoryOperationsWork(operations, context: target.context))
+            }
+            if let captured { return captured }
             if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
             if waits { Mirrors.streamsMayWait = true }
-            let operations = UnsafeRawBufferPointer(start: bytes, count: byteCount)
             // Even in strict mode nobody waits here: what ends a wait may be this thread's next call.
             return target.sendUnconfirmed(StreamMemoryOperations(stream: stream, operations: operations))
         }

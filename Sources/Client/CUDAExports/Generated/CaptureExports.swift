@@ -17,7 +17,7 @@ public func cuStreamEndCaptureToCig_ptsz(_ hStream: CUstream!) -> CUresult {
 
 @c @implementation
 public func cuStreamBeginCapture_v2_ptsz(_ hStream: CUstream!, _ mode: CUstreamCaptureMode) -> CUresult {
-    CUDADriver.unsupported(244)
+    CUDADriver.streamBeginCaptureV2(CUDADriver.perThread(hStream), mode)
 }
 
 @c @implementation
@@ -33,7 +33,8 @@ public func cuStreamBeginCaptureToGraph_ptsz(
     _ hStream: CUstream!, _ hGraph: CUgraph!, _ dependencies: UnsafePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ mode: CUstreamCaptureMode
 ) -> CUresult {
-    CUDADriver.unsupported(246)
+    CUDADriver.streamBeginCaptureToGraph(
+        CUDADriver.perThread(hStream), hGraph, dependencies, dependencyData, numDependencies, mode)
 }
 
 @c @implementation
@@ -43,7 +44,7 @@ public func cuThreadExchangeStreamCaptureMode(_ mode: UnsafeMutablePointer<CUstr
 
 @c @implementation
 public func cuStreamEndCapture_ptsz(_ hStream: CUstream!, _ phGraph: UnsafeMutablePointer<CUgraph?>!) -> CUresult {
-    CUDADriver.unsupported(248)
+    CUDADriver.streamEndCapture(CUDADriver.perThread(hStream), phGraph)
 }
 
 @c @implementation
@@ -71,22 +72,23 @@ public func cuStreamUpdateCaptureDependencies_v2_ptsz(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(251)
+    CUDADriver.streamUpdateCaptureDependenciesV2(
+        CUDADriver.perThread(hStream), dependencies, dependencyData, numDependencies, flags)
 }
 
 @c @implementation
 public func cuStreamBeginCapture(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(635)
+    CUDADriver.streamBeginCapture(hStream)
 }
 
 @c @implementation
 public func cuStreamBeginCapture_ptsz(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(636)
+    CUDADriver.streamBeginCapture(CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuStreamBeginCapture_v2(_ hStream: CUstream!, _ mode: CUstreamCaptureMode) -> CUresult {
-    CUDADriver.unsupported(637)
+    CUDADriver.streamBeginCaptureV2(hStream, mode)
 }
 
 @c @implementation
@@ -94,7 +96,7 @@ public func cuStreamBeginCaptureToGraph(
     _ hStream: CUstream!, _ hGraph: CUgraph!, _ dependencies: UnsafePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ mode: CUstreamCaptureMode
 ) -> CUresult {
-    CUDADriver.unsupported(638)
+    CUDADriver.streamBeginCaptureToGraph(hStream, hGraph, dependencies, dependencyData, numDependencies, mode)
 }
 
 @c @implementation
@@ -107,7 +109,7 @@ public func cuStreamBeginRecaptureToGraph(
 
 @c @implementation
 public func cuStreamEndCapture(_ hStream: CUstream!, _ phGraph: UnsafeMutablePointer<CUgraph?>!) -> CUresult {
-    CUDADriver.unsupported(641)
+    CUDADriver.streamEndCapture(hStream, phGraph)
 }
 
 @c @implementation
@@ -171,14 +173,14 @@ public func cuStreamGetCaptureInfo_v3(
 public func cuStreamUpdateCaptureDependencies(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(672)
+    CUDADriver.streamUpdateCaptureDependencies(hStream, dependencies, numDependencies, flags)
 }
 
 @c @implementation
 public func cuStreamUpdateCaptureDependencies_ptsz(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(673)
+    CUDADriver.streamUpdateCaptureDependencies(CUDADriver.perThread(hStream), dependencies, numDependencies, flags)
 }
 
 @c @implementation
@@ -186,7 +188,7 @@ public func cuStreamUpdateCaptureDependencies_v2(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(674)
+    CUDADriver.streamUpdateCaptureDependenciesV2(hStream, dependencies, dependencyData, numDependencies, flags)
 }
 
 @c @implementation

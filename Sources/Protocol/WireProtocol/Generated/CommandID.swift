@@ -59,6 +59,22 @@ public enum CommandID {
     public static let linkCheck: UInt16 = 27
     /// ``VGPUStatusQuery``
     public static let vgpuStatus: UInt16 = 28
+    /// ``GraphInstantiate``
+    public static let graphInstantiate: UInt16 = 60
+    /// ``GraphUpdate``
+    public static let graphUpdate: UInt16 = 61
+    /// ``GraphLaunch``
+    public static let graphLaunch: UInt16 = 62
+    /// ``GraphDestroy``
+    public static let graphDestroy: UInt16 = 63
+    /// ``GraphConditional``
+    public static let graphConditional: UInt16 = 64
+    /// ``CopyToHost``
+    public static let copyToHost: UInt16 = 65
+    /// ``CopyFromHost``
+    public static let copyFromHost: UInt16 = 66
+    /// ``HostBytes``
+    public static let hostBytes: UInt16 = 67
     /// ``StreamMemoryOperations``
     public static let streamMemoryOperations: UInt16 = 80
     /// ``ModuleOpen``
@@ -127,6 +143,14 @@ public enum CommandID {
         case 26: "hostFunctionDone"
         case 27: "linkCheck"
         case 28: "vgpuStatus"
+        case 60: "graphInstantiate"
+        case 61: "graphUpdate"
+        case 62: "graphLaunch"
+        case 63: "graphDestroy"
+        case 64: "graphConditional"
+        case 65: "copyToHost"
+        case 66: "copyFromHost"
+        case 67: "hostBytes"
         case 80: "streamMemoryOperations"
         case 100: "moduleOpen"
         case 101: "functionPrepare"

@@ -1003,6 +1003,293 @@ public struct VGPUStatusQuery: SyncCommand, Sendable {
     }
 }
 
+/// Makes an executable graph of the bulk bytes, a graph plan.
+public struct GraphInstantiate: SyncCommand, Sendable {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 60 }
+    @inlinable public static var isBulk: Bool { true }
+
+    public var bulkByteCount: UInt64
+    public var graph: UInt64
+
+    @inlinable
+    public init(bulkByteCount: UInt64, graph: UInt64) {
+        self.bulkByteCount = bulkByteCount
+        self.graph = graph
+    }
+
+    @inlinable public var encodedByteCount: Int { 16 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(bulkByteCount)
+        writer.write(graph)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        bulkByteCount = try reader.read()
+        graph = try reader.read()
+    }
+}
+
+/// Replaces nodes of an executable graph; the bulk bytes are a graph patch.
+public struct GraphUpdate: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 61 }
+    @inlinable public static var isBulk: Bool { true }
+
+    public var bulkByteCount: UInt64
+    public var graph: UInt64
+
+    @inlinable
+    public init(bulkByteCount: UInt64, graph: UInt64) {
+        self.bulkByteCount = bulkByteCount
+        self.graph = graph
+    }
+
+    @inlinable public var encodedByteCount: Int { 16 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(bulkByteCount)
+        writer.write(graph)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        bulkByteCount = try reader.read()
+        graph = try reader.read()
+    }
+}
+
+/// Runs an executable graph in a stream.
+public struct GraphLaunch: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 62 }
+
+    public var graph: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(graph: UInt64, stream: UInt64) {
+        self.graph = graph
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 16 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(graph)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        graph = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Gives an executable graph up; a launch that is under way goes on.
+public struct GraphDestroy: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 63 }
+
+    public var graph: UInt64
+
+    @inlinable
+    public init(graph: UInt64) {
+        self.graph = graph
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(graph)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        graph = try reader.read()
+    }
+}
+
+/// Only as a node of a graph: runs graphs of its plan by the value at an address; kind 0 is if, 1 while, 2 switch.
+public struct GraphConditional: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 64 }
+
+    public var address: UInt64
+    public var kind: UInt32
+    public var firstGraph: UInt32
+    public var graphCount: UInt32
+
+    @inlinable
+    public init(address: UInt64, kind: UInt32, firstGraph: UInt32, graphCount: UInt32) {
+        self.address = address
+        self.kind = kind
+        self.firstGraph = firstGraph
+        self.graphCount = graphCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 20 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(address)
+        writer.write(kind)
+        writer.write(firstGraph)
+        writer.write(graphCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        address = try reader.read()
+        kind = try reader.read()
+        firstGraph = try reader.read()
+        graphCount = try reader.read()
+    }
+}
+
+/// Only as a node of a graph: hands a box of device memory to the client, on its events connection.
+public struct CopyToHost: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 65 }
+
+    public var token: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        token: UInt64, address: UInt64, pitch: UInt64, slicePitch: UInt64, width: UInt64, height: UInt64,
+        depth: UInt64, stream: UInt64
+    ) {
+        self.token = token
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 64 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(token)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        token = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Only as a node of a graph: fills a box of device memory with what the client answers on its events connection.
+public struct CopyFromHost: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 66 }
+
+    public var token: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        token: UInt64, address: UInt64, pitch: UInt64, slicePitch: UInt64, width: UInt64, height: UInt64,
+        depth: UInt64, stream: UInt64
+    ) {
+        self.token = token
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 64 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(token)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        token = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Answers the worker's wish for bytes of host memory; sent on the events connection.
+public struct HostBytes: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 67 }
+    @inlinable public static var isBulk: Bool { true }
+
+    public var bulkByteCount: UInt64
+    public var token: UInt64
+
+    @inlinable
+    public init(bulkByteCount: UInt64, token: UInt64) {
+        self.bulkByteCount = bulkByteCount
+        self.token = token
+    }
+
+    @inlinable public var encodedByteCount: Int { 16 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(bulkByteCount)
+        writer.write(token)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        bulkByteCount = try reader.read()
+        token = try reader.read()
+    }
+}
+
 /// Waits for words of memory or writes them, in the order of a stream: entries of kind u32, flags u32, address u64, value u64.
 public struct StreamMemoryOperations: AsyncCommand {
     @inlinable public static var id: UInt16 { 80 }

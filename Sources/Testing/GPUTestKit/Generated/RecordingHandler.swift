@@ -247,6 +247,61 @@ public final class RecordingHandler: CommandHandler {
         answerVGPUStatusQuery?(command, &reply)
     }
 
+    public func graphInstantiate(
+        _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
+    ) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.bulkByteCount, command.graph,
+        ]
+        try record(GraphInstantiate.id, fields, bulk: try contents(bulk, command.bulkByteCount))
+    }
+
+    public func graphUpdate(_ command: GraphUpdate, _ bulk: BulkSource) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.bulkByteCount, command.graph,
+        ]
+        try record(GraphUpdate.id, fields, bulk: try contents(bulk, command.bulkByteCount))
+    }
+
+    public func graphLaunch(_ command: GraphLaunch) throws(CommandError) {
+        try record(GraphLaunch.id, [command.graph, command.stream])
+    }
+
+    public func graphDestroy(_ command: GraphDestroy) throws(CommandError) {
+        try record(GraphDestroy.id, [command.graph])
+    }
+
+    public func graphConditional(_ command: GraphConditional) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.address, UInt64(truncatingIfNeeded: command.kind), UInt64(truncatingIfNeeded: command.firstGraph),
+            UInt64(truncatingIfNeeded: command.graphCount),
+        ]
+        try record(GraphConditional.id, fields)
+    }
+
+    public func copyToHost(_ command: CopyToHost) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.token, command.address, command.pitch, command.slicePitch, command.width, command.height,
+            command.depth, command.stream,
+        ]
+        try record(CopyToHost.id, fields)
+    }
+
+    public func copyFromHost(_ command: CopyFromHost) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.token, command.address, command.pitch, command.slicePitch, command.width, command.height,
+            command.depth, command.stream,
+        ]
+        try record(CopyFromHost.id, fields)
+    }
+
+    public func hostBytes(_ command: HostBytes, _ bulk: BulkSource) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.bulkByteCount, command.token,
+        ]
+        try record(HostBytes.id, fields, bulk: try contents(bulk, command.bulkByteCount))
+    }
+
     public func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError) {
         try record(StreamMemoryOperations.id, [command.stream], bytes: command.operations)
     }

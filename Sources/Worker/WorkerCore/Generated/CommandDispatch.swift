@@ -232,6 +232,67 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case GraphInstantiate.id:
+            let command = try context.decode(GraphInstantiate.self, from: payload)
+            let bulk = try context.bulk(command.bulkByteCount)
+            var reply = GraphInstantiate.Reply()
+            do throws(CommandError) {
+                try handler.graphInstantiate(command, &reply, bulk)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case GraphUpdate.id:
+            let command = try context.decode(GraphUpdate.self, from: payload)
+            let bulk = try context.bulk(command.bulkByteCount)
+            do throws(CommandError) {
+                try handler.graphUpdate(command, bulk)
+            } catch {
+                context.fail(error)
+            }
+        case GraphLaunch.id:
+            let command = try context.decode(GraphLaunch.self, from: payload)
+            do throws(CommandError) {
+                try handler.graphLaunch(command)
+            } catch {
+                context.fail(error)
+            }
+        case GraphDestroy.id:
+            let command = try context.decode(GraphDestroy.self, from: payload)
+            do throws(CommandError) {
+                try handler.graphDestroy(command)
+            } catch {
+                context.fail(error)
+            }
+        case GraphConditional.id:
+            let command = try context.decode(GraphConditional.self, from: payload)
+            do throws(CommandError) {
+                try handler.graphConditional(command)
+            } catch {
+                context.fail(error)
+            }
+        case CopyToHost.id:
+            let command = try context.decode(CopyToHost.self, from: payload)
+            do throws(CommandError) {
+                try handler.copyToHost(command)
+            } catch {
+                context.fail(error)
+            }
+        case CopyFromHost.id:
+            let command = try context.decode(CopyFromHost.self, from: payload)
+            do throws(CommandError) {
+                try handler.copyFromHost(command)
+            } catch {
+                context.fail(error)
+            }
+        case HostBytes.id:
+            let command = try context.decode(HostBytes.self, from: payload)
+            let bulk = try context.bulk(command.bulkByteCount)
+            do throws(CommandError) {
+                try handler.hostBytes(command, bulk)
+            } catch {
+                context.fail(error)
+            }
         case StreamMemoryOperations.id:
             let command = try context.decode(StreamMemoryOperations.self, from: payload)
             do throws(CommandError) {

@@ -64,6 +64,24 @@ public protocol CommandHandler: AnyObject {
     func linkCheck(_ command: LinkCheck, _ reply: inout LinkCheck.Reply, _ bulk: BulkSource) throws(CommandError)
     /// Asks for the VGPUStatus of this worker.
     func vgpuStatus(_ command: VGPUStatusQuery, _ reply: inout VGPUStatusQuery.Reply) throws(CommandError)
+    /// Makes an executable graph of the bulk bytes, a graph plan.
+    func graphInstantiate(
+        _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
+    ) throws(CommandError)
+    /// Replaces nodes of an executable graph; the bulk bytes are a graph patch.
+    func graphUpdate(_ command: GraphUpdate, _ bulk: BulkSource) throws(CommandError)
+    /// Runs an executable graph in a stream.
+    func graphLaunch(_ command: GraphLaunch) throws(CommandError)
+    /// Gives an executable graph up; a launch that is under way goes on.
+    func graphDestroy(_ command: GraphDestroy) throws(CommandError)
+    /// Only as a node of a graph: runs graphs of its plan by the value at an address; kind 0 is if, 1 while, 2 switch.
+    func graphConditional(_ command: GraphConditional) throws(CommandError)
+    /// Only as a node of a graph: hands a box of device memory to the client, on its events connection.
+    func copyToHost(_ command: CopyToHost) throws(CommandError)
+    /// Only as a node of a graph: fills a box of device memory with what the client answers on its events connection.
+    func copyFromHost(_ command: CopyFromHost) throws(CommandError)
+    /// Answers the worker's wish for bytes of host memory; sent on the events connection.
+    func hostBytes(_ command: HostBytes, _ bulk: BulkSource) throws(CommandError)
     /// Waits for words of memory or writes them, in the order of a stream: entries of kind u32, flags u32, address u64, value u64.
     func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError)
     /// Loads an image that the worker may know by its hash (BLAKE2b, 32 bytes); state is 0 when it is loaded, 1 when it is not here, 2 when this worker keeps none.
