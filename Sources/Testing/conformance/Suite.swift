@@ -3,6 +3,7 @@ enum Suite {
     static let cases: [ConformanceCase] =
         initCases + deviceCases + contextCases + memoryCases + hostMemoryCases + managedCases + copyCases
         + errorCases + streamCases + eventCases + moduleCases + launchCases + poolCases + virtualMemoryCases
+        + captureCases + graphCases + arrayCases + streamMemoryCases + sharingCases
 }
 
 /// How long measurements take.
