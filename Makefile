@@ -11,6 +11,7 @@ help: ## List these verbs
 setup: ## Install what a build and the tests need (Debian packages, Python environment)
 	@bash Scripts/setup-debian.sh
 	@bash Scripts/setup-python.sh
+	@bash Scripts/setup-cuda.sh
 
 build: ## Debug build of everything
 	@bash Scripts/setup-debian.sh
@@ -28,6 +29,7 @@ unit: ## Unit and loopback tests only
 
 integration: release ## Integration tests only: real processes, C programs, Python clients
 	@bash Scripts/setup-python.sh
+	@bash Scripts/setup-cuda.sh
 	@bash Scripts/test-integration.sh
 
 demo: ## Three unmodified CUDA programs side by side on one software GPU

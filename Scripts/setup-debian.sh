@@ -6,7 +6,7 @@ set -euo pipefail
 PACKAGES=(
     binutils          # nm, readelf and strip for the ABI tests
     ca-certificates   # PyPI over TLS
-    gcc libc6-dev     # the C integration tests
+    g++ gcc libc6-dev # the C and CUDA integration tests
     liblz4-dev libzstd-dev  # compressed device images
     make
     pkg-config

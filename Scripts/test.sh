@@ -13,5 +13,6 @@ step unit-tests swift test --skip-build
 tail -n 2 "$LOGS/unit-tests.log"
 bash Scripts/build-release.sh
 bash Scripts/setup-python.sh
+bash Scripts/setup-cuda.sh
 bash Scripts/test-integration.sh
 say "all tests passed in $((SECONDS - begin)) s"

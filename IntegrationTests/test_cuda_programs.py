@@ -1,0 +1,69 @@
+"""Programs that nvcc compiled, each on a vGPU of its own, with NVIDIA's own runtime libraries of CUDA 13, 12 and 11.8,
+linked statically and shared. What they check stands in CUDA/*.cu."""
+
+import pytest
+
+import cuda_build
+from conftest import PYTHON
+
+# The wheel of 11.8 holds no static library; see test_static_cudart_11_in_a_library.
+RUNTIMES = [("13", "static"), ("13", "shared"), ("12", "static"), ("12", "shared"), ("11", "shared")]
+
+NOT_WITH_11 = {
+    "grid_sync": "11.8's cooperative groups and nvcc 13's C++ library refuse each other",
+    "launch_attributes": "11.8's cooperative groups and nvcc 13's C++ library refuse each other",
+    "half_arithmetic": "11.8's 16-bit floats are not for nvcc 13's device code",
+    "separate": "the wheel of 11.8 has no device runtime to link with",
+}
+
+MISSING = {
+    "graph_capture": "graphs are not supported yet",
+    "graph_explicit": "graphs are not supported yet",
+    "textures": "textures are not supported yet",
+    "surfaces": "surfaces are not supported yet",
+    "virtual_memory": "virtual memory management is not supported yet",
+    "ipc": "memory and events between processes are not supported yet",
+    "stream_attributes": "attributes of streams are not supported yet",
+}
+
+
+def _cases():
+    for major, link in RUNTIMES:
+        for name in cuda_build.names():
+            if major == "11" and name in NOT_WITH_11:
+                continue
+            marks = [pytest.mark.xfail(reason=MISSING[name], strict=False)] if name in MISSING else []
+            yield pytest.param(name, major, link, id=f"{name}-{major}-{link}", marks=marks)
+
+
+@pytest.fixture(scope="session")
+def builder():
+    instance = cuda_build.Builder()
+    instance.start([case.values for case in _cases()])
+    yield instance
+    instance.pool.shutdown(cancel_futures=True)
+
+
+@pytest.mark.parametrize("name, major, link", list(_cases()))
+def test_cuda_program(roost, builder, name, major, link):
+    lines = roost.run(builder.program(name, major, link), vram="256MiB").splitlines()
+    assert lines[-1] == "PASS"
+    if name == "device_printf":
+        expected = [f"round {i} thread {j} value {i / 3:.3f} deep {'ab'[j]}%" for i in range(3) for j in range(2)]
+        assert lines[:-1] == expected
+
+
+def test_static_cudart_11_in_a_library(roost):
+    # No wheel holds cudart 11.8 as a static library, but the nvJPEG of CUDA 11.8 is linked with it.
+    script = (
+        "import ctypes, sys\n"
+        "nvjpeg = ctypes.CDLL(sys.argv[1])\n"
+        "handle, state = ctypes.c_void_p(), ctypes.c_void_p()\n"
+        "assert nvjpeg.nvjpegCreateSimple(ctypes.byref(handle)) == 0\n"
+        "assert nvjpeg.nvjpegJpegStateCreate(handle, ctypes.byref(state)) == 0\n"
+        "assert nvjpeg.nvjpegJpegStateDestroy(state) == 0\n"
+        "assert nvjpeg.nvjpegDestroy(handle) == 0\n"
+        "print('PASS')\n"
+    )
+    output = roost.run(PYTHON, "-c", script, cuda_build.NVJPEG_11, vram="256MiB")
+    assert output.splitlines()[-1] == "PASS"
