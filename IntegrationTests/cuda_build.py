@@ -33,6 +33,8 @@ HEADERS = {
     # nvcc 13's own headers name a type that 11.8's don't have.
     "11": ["-I", RUNTIME_11 / "include", "-Xcompiler", "-DcudaKernel_t=void*"],
 }
+# Cooperative groups go with nvcc's own C++ library; the functions that these programs call have one ABI in all runtimes.
+WITH_OWN_HEADERS = {"grid_sync", "launch_attributes"}
 STATIC = {
     "13": TOOLKIT_13 / "lib" / "libcudart_static.a",
     "12": RUNTIME_12 / "lib" / "libcudart_static.a",
@@ -108,13 +110,13 @@ class Builder:
         return _once(path, lambda target: _run(["g++", *objects, "-o", target, *tail]))
 
     def _objects(self, name, major):
-        flags = [*FLAGS, *EXTRA_FLAGS.get(name, [])]
+        flags = [*FLAGS, *EXTRA_FLAGS.get(name, []), *HEADERS["13" if name in WITH_OWN_HEADERS else major]]
         objects = []
         for part in PARTS.get(name, [name]):
             source = SOURCES / f"{part}.cu"
-            key = _key(self.stamp, source.read_bytes(), flags, HEADERS[major])
+            key = _key(self.stamp, source.read_bytes(), flags)
             objects.append(_once(CACHE / f"{part}-{major}-{key}.o", lambda target, source=source: _run(
-                ["nvcc", *flags, *HEADERS[major], "-c", source, "-o", target])))
+                ["nvcc", *flags, "-c", source, "-o", target])))
         if "-rdc=true" in flags:
             key = _key(self.stamp, *(item.name for item in objects))
             linked = _once(CACHE / f"{name}-{major}-{key}-link.o", lambda target: _run(

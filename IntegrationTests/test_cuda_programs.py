@@ -10,9 +10,6 @@ from conftest import PYTHON
 RUNTIMES = [("13", "static"), ("13", "shared"), ("12", "static"), ("12", "shared"), ("11", "shared")]
 
 NOT_WITH_11 = {
-    "grid_sync": "11.8's cooperative groups and nvcc 13's C++ library refuse each other",
-    "launch_attributes": "11.8's cooperative groups and nvcc 13's C++ library refuse each other",
-    "half_arithmetic": "11.8's 16-bit floats are not for nvcc 13's device code",
     "separate": "the wheel of 11.8 has no device runtime to link with",
 }
 
@@ -37,9 +34,10 @@ def _cases():
 
 
 @pytest.fixture(scope="session")
-def builder():
+def builder(request):
     instance = cuda_build.Builder()
-    instance.start([case.values for case in _cases()])
+    selected = [item.callspec.params for item in request.session.items if "major" in getattr(item, "fixturenames", [])]
+    instance.start([(case["name"], case["major"], case["link"]) for case in selected])
     yield instance
     instance.pool.shutdown(cancel_futures=True)
 

@@ -5,7 +5,7 @@ internal import ClientRuntime
 enum ImageLength {
     static let wrapperMagic: UInt32 = 0x4662_43B1
     static let fatbinMagic: UInt32 = 0xBA55_ED50
-    private static let elfMagic: UInt32 = 0x464C_457F
+    static let elfMagic: UInt32 = 0x464C_457F
     /// No image is longer than this; a header that says so is not believed.
     private static let byteCountMax: UInt64 = 4 << 30
 
@@ -50,8 +50,12 @@ enum ImageLength {
         let bits = pointer.loadUnaligned(fromByteOffset: 8, as: UInt.self)
         guard let inner = UnsafeRawPointer(bitPattern: bits) else { return nil }
         // Never another wrapper: a chain without an end would be a trap.
-        guard inner.loadUnaligned(as: UInt32.self) != wrapperMagic else { return nil }
-        return image(at: inner)
+        guard inner.loadUnaligned(as: UInt32.self) != wrapperMagic, let image = image(at: inner) else { return nil }
+        let last = pointer.loadUnaligned(fromByteOffset: 16, as: UInt.self)
+        guard version == 2, inner.loadUnaligned(as: UInt32.self) == fatbinMagic,
+            let list = UnsafeRawPointer(bitPattern: last)
+        else { return image }
+        return PrelinkedImage.bundle(linked: image, list: list) ?? image
     }
 
     private static func fatbin(_ pointer: UnsafeRawPointer) -> UInt64? {

@@ -58,8 +58,11 @@ extension DeviceImage {
                 throw DeviceImageError(
                     .unsupported,
                     "the linked input '\(name)' of kind \(input.kind) is neither PTX nor a fatbin with PTX")
+            case .fatbin(let reader) where name == "linked" && !reader.entries.contains { $0.kind == .ptx }:
+                // Machine code of a separately compiled program; what it was linked from follows.
+                continue
             default:
-                for var ptx in try image.selectPTX(byteLimit: budget) {
+                for var ptx in try image.selectPTX(byteLimit: budget) where !isDeviceRuntime(ptx.text) {
                     budget -= ptx.text.count
                     ptx.name = input.name
                     selected.append(ptx)
@@ -73,6 +76,17 @@ extension DeviceImage {
     /// The device runtime comes with the software GPU, so programs that link `libcudadevrt.a` need nothing from it.
     private static func isRuntimeLibrary(_ input: LinkBundle.Input) -> Bool {
         input.kind == 4 && String(decoding: input.name, as: UTF8.self).contains("cudadevrt")
+    }
+
+    /// Separately compiled programs hold the device runtime without a name; it defines its version.
+    private static func isDeviceRuntime(_ text: [UInt8]) -> Bool {
+        let mark = Array(".global .align 4 .u32 __CNPRT_VERSION_NUMBER__".utf8)
+        guard text.count > 1 << 16 else { return false }
+        return text.withUnsafeBytes { bytes in
+            bytes.indices.dropLast(mark.count).contains { start in
+                bytes[start] == mark[0] && bytes[start..<start + mark.count].elementsEqual(mark)
+            }
+        }
     }
 
     private static func onlyMachineCode(_ archs: [Int]) -> DeviceImageError {
