@@ -10,8 +10,8 @@ enum PrelinkedImage {
     private static let fatbinKind: UInt32 = 2
     private static let ptxKind: UInt16 = 1
 
-    // SAFETY: only touched under `lock`. The bundles stay for ever, since libraries keep images without copies; the same
-    // images make the same bundle, so a program has few.
+    // SAFETY: only touched under `lock`. The bundles stay for ever, since libraries keep images without copies; the
+    // same images make the same bundle, so a program has few.
     nonisolated(unsafe) private static var bundles: [UnsafeRawBufferPointer] = []
     private static let lock = Lock()
 
