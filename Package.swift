@@ -117,6 +117,9 @@ let runtimeTargets: [Target] = [
         "SoftwareBackend", .worker,
         uses: ["GPUBackend", "SIMT", "PTX", "DeviceImages", "Primitives", "CPosix"]),
     module(
+        "CUDABackend", .worker,
+        uses: ["GPUBackend", "CUDABinding", "CCUDA", "CCUDAFunctions", "DeviceImages", "Primitives", "CPosix"]),
+    module(
         "WorkerCore", .worker,
         uses: ["GPUBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log]),
     program(

@@ -228,6 +228,17 @@ int posix_pipe(int *_Nonnull reader, int *_Nonnull writer);
 /// Takes an exclusive lock on an open file without waiting. 0, `-EWOULDBLOCK`, or negative.
 int posix_lock_file(int descriptor);
 
+/// Sends standard output to a file in memory from now on. The file's descriptor or negative.
+int posix_capture_standard_output(void);
+/// Writes out what the C library has buffered for standard output.
+void posix_flush_standard_output(void);
+/// Reads at a place. The number of bytes, 0 at the end, or negative.
+long posix_read_at(int descriptor, void *buffer, size_t byte_count, uint64_t offset);
+/// Gives back the memory behind the first bytes of a memory file; what comes later stays where it is.
+void posix_forget_bytes(int descriptor, uint64_t byte_count);
+/// A second descriptor of the same file, close-on-exec. Negative when it fails.
+int posix_duplicate(int descriptor);
+
 // MARK: - Sockets
 
 /// Events of ``posix_poll``.

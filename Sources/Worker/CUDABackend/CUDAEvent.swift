@@ -1,0 +1,57 @@
+import CCUDA
+import CUDABinding
+import GPUBackend
+
+// SAFETY: the handle never changes and may be used by any thread.
+/// An event of a driver.
+final class CUDAEvent: BackendEvent, @unchecked Sendable {
+    let context: CUDAContext
+    let handle: CUevent
+
+    init(context: CUDAContext, handle: CUevent) {
+        self.context = context
+        self.handle = handle
+    }
+
+    deinit {
+        // A context takes its events with it.
+        if context.isAlive { _ = try? context.driver.cuEventDestroy_v2(handle) }
+    }
+
+    func record(on stream: any BackendStream) throws(BackendError) {
+        guard let stream = stream as? CUDAStream else { throw BackendError(BackendStatus.invalidHandle) }
+        try stream.submit { driver throws(CUDAFailure) in try driver.cuEventRecord(handle, stream.handle) }
+    }
+
+    func isComplete() throws(BackendError) -> Bool {
+        try context.throwIfFatal()
+        let status = context.driver.query(context.handle, handle)
+        if status == CUDA_ERROR_NOT_READY { return false }
+        guard status == CUDA_SUCCESS else {
+            let error = BackendError(CUDAFailure("cuEventQuery", status))
+            context.note(error)
+            throw error
+        }
+        return true
+    }
+
+    func synchronize() throws(BackendError) {
+        try context.wait { context.driver.query($0, handle) }
+        // Prints what kernels printed.
+        try context.perform { driver throws(CUDAFailure) in try driver.cuEventSynchronize(handle) }
+        context.session.flushOutput()
+    }
+
+    func milliseconds(until end: any BackendEvent) throws(BackendError) -> Float {
+        guard let end = end as? CUDAEvent else { throw BackendError(BackendStatus.invalidHandle) }
+        return try context.perform { driver throws(CUDAFailure) in
+            var milliseconds: Float = 0
+            if driver.functions.cuEventElapsedTime_v2 != nil {
+                try driver.cuEventElapsedTime_v2(&milliseconds, handle, end.handle)
+            } else {
+                try driver.cuEventElapsedTime(&milliseconds, handle, end.handle)
+            }
+            return milliseconds
+        }
+    }
+}

@@ -1,0 +1,115 @@
+import CCUDA
+import CUDABinding
+import GPUBackend
+
+// SAFETY: what changes is only reached under `monitor`; a piece belongs to one copy until it is given back.
+/// Pinned memory through which bytes pass between the connection and the device, so that copies overlap with what the
+/// network does. Pieces are taken and become free again in one order, like on a belt.
+final class StagingRing: @unchecked Sendable {
+    /// The largest piece: large enough for full speed of the bus, small enough to begin early.
+    static let pieceByteCountMax = 2 << 20
+    private static let byteCount = 16 << 20
+    private static let alignment = 256
+
+    /// A part of the ring that one copy uses.
+    final class Piece: @unchecked Sendable {
+        let buffer: UnsafeMutableRawBufferPointer
+        fileprivate let start: Int
+        /// What has to be reached before the bytes may change; nil while the owner holds the piece.
+        fileprivate var point: CUDAPoint?
+        fileprivate var isFree = false
+
+        // SAFETY: as for the ring.
+        fileprivate init(buffer: UnsafeMutableRawBufferPointer, start: Int) {
+            self.buffer = buffer
+            self.start = start
+        }
+    }
+
+    let driver: CUDALibrary
+    private let memory: UnsafeMutableRawPointer
+    private let monitor = Monitor()
+    /// In the order in which they were taken.
+    private var pieces: [Piece] = []
+    private var head = 0
+
+    init(driver: CUDALibrary) throws(BackendError) {
+        self.driver = driver
+        memory = try translating { () throws(CUDAFailure) in
+            var memory: UnsafeMutableRawPointer?
+            // Portable: all contexts of the session use it.
+            try driver.cuMemHostAlloc(&memory, StagingRing.byteCount, 1)
+            guard let memory else { throw CUDAFailure("cuMemHostAlloc", CUDA_ERROR_OUT_OF_MEMORY) }
+            return memory
+        }
+    }
+
+    /// Takes a piece, waiting for the oldest one where the ring is full.
+    func take(_ byteCount: Int, for context: CUDAContext) throws(BackendError) -> Piece {
+        let count = min(max(byteCount, 1), StagingRing.pieceByteCountMax)
+        while true {
+            try context.throwIfFatal()
+            monitor.lock()
+            removeFree()
+            if let start = place(count) {
+                let buffer = UnsafeMutableRawBufferPointer(start: memory + start, count: count)
+                let piece = Piece(buffer: buffer, start: start)
+                pieces.append(piece)
+                head = start + (count + StagingRing.alignment - 1) / StagingRing.alignment * StagingRing.alignment
+                monitor.unlock()
+                return piece
+            }
+            let oldest = pieces.first
+            let point = oldest?.point
+            if point == nil { monitor.wait(nanoseconds: 1_000_000) }
+            monitor.unlock()
+            if let oldest, let point {
+                try context.wait { driver.query($0, point.event) }
+                free(oldest)
+            }
+        }
+    }
+
+    /// The driver reads or writes the piece until the point.
+    func lend(_ piece: Piece, until event: CUevent, of context: CUDAContext) {
+        monitor.withLock { piece.point = CUDAPoint(context: context, event: event) }
+    }
+
+    /// Nobody needs the piece any more.
+    func free(_ piece: Piece) {
+        let point = monitor.withLock {
+            defer {
+                piece.isFree = true
+                piece.point = nil
+                removeFree()
+                monitor.signalAll()
+            }
+            return piece.point
+        }
+        if let point { point.context.giveBack(point.event) }
+    }
+
+    /// What a lent piece waits for.
+    func event(of piece: Piece) -> CUevent? { monitor.withLock { piece.point?.event } }
+
+    /// Has those who wait look whether the session ends.
+    func wake() { monitor.withLock { monitor.signalAll() } }
+
+    /// Gives the memory back; no copy runs any more.
+    func dispose() { try? driver.cuMemFreeHost(memory) }
+
+    private func removeFree() {
+        while let first = pieces.first, first.isFree { pieces.removeFirst() }
+        if pieces.isEmpty { head = 0 }
+    }
+
+    /// Where so many bytes are free behind the newest piece, or at the beginning again.
+    private func place(_ count: Int) -> Int? {
+        guard let tail = pieces.first?.start else { return 0 }
+        if head > tail {
+            if head + count <= StagingRing.byteCount { return head }
+            return count < tail ? 0 : nil
+        }
+        return head + count < tail ? head : nil
+    }
+}
