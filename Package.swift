@@ -124,7 +124,10 @@ let runtimeTargets: [Target] = [
         uses: ["GPUBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log]),
     program(
         "roost-worker", .worker,
-        uses: ["WorkerCore", "SoftwareBackend", "Transport", "WireProtocol", "Primitives", "CPosix", log],
+        uses: [
+            "WorkerCore", "SoftwareBackend", "CUDABackend", "GPUBackend", "Transport", "WireProtocol", "Primitives",
+            "CPosix", log,
+        ],
         settings: strict + (isBaselineCPU ? [.define("ROOST_BASELINE_CPU")] : [])),
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),

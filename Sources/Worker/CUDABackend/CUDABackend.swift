@@ -1,4 +1,5 @@
 import CCUDA
+import CCUDAFunctions
 import CUDABinding
 public import GPUBackend
 import Primitives
@@ -17,7 +18,7 @@ public final class CUDABackend: GPUBackend, @unchecked Sendable {
     /// The device's primary context.
     let home: CUcontext
     /// As 10 · major + minor.
-    let computeCapability: Int
+    var computeCapability: Int { Int(devices[0].attribute(75)) * 10 + Int(devices[0].attribute(76)) }
     private let sessions = Mutex<[ObjectIdentifier: WeakSession]>([:])
     private let isHomeTaken = Mutex(false)
     private let hasSampler = Mutex(false)
@@ -45,10 +46,6 @@ public final class CUDABackend: GPUBackend, @unchecked Sendable {
             guard let home else { throw CUDAFailure("cuDevicePrimaryCtxRetain", CUDA_ERROR_INVALID_CONTEXT) }
             return (device, home, [try DeviceProperties(driver, device, options)])
         }
-        func attribute(_ number: Int32) -> Int {
-            Int(devices[0].attributes.first { $0.attribute == number }?.value ?? 0)
-        }
-        computeCapability = attribute(75) * 10 + attribute(76)
     }
 
     deinit { _ = try? driver.cuDevicePrimaryCtxRelease_v2(device) }

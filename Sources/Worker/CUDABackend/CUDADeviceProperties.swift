@@ -1,6 +1,7 @@
 import CCUDA
+import CCUDAFunctions
 import CUDABinding
-import GPUBackend
+public import GPUBackend
 
 extension DeviceProperties {
     /// Beyond the newest attribute that a header names; a driver refuses those it does not know.
@@ -27,6 +28,9 @@ extension DeviceProperties {
             name: options.name ?? name, uuidHigh: uuid.high, uuidLow: uuid.low,
             totalByteCount: UInt64(byteCount), isSoftware: false, attributes: attributes)
     }
+
+    /// The value of a `CUdevice_attribute`; 0 where the driver does not know it.
+    func attribute(_ number: Int32) -> Int32 { attributes.first { $0.attribute == number }?.value ?? 0 }
 
     private static func uuid(
         _ driver: CUDALibrary, _ device: CUdevice
@@ -79,16 +83,24 @@ public struct CUDADeviceSummary: Sendable, Equatable {
         }
     }
 
+    /// The summary on one line, as the node's agent reads it.
+    public var line: String {
+        let uuid = CUDADeviceSummary.hexadecimal(uuidHigh) + CUDADeviceSummary.hexadecimal(uuidLow)
+        return "\(ordinal) \(uuid) \(totalByteCount) \(multiprocessorCount) \(computeCapability) \(name)"
+    }
+
+    private static func hexadecimal(_ word: UInt64) -> String {
+        let digits = String(word, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+
     private init(ordinal: Int32, _ properties: DeviceProperties) {
-        func attribute(_ number: Int32) -> Int32 {
-            properties.attributes.first { $0.attribute == number }?.value ?? 0
-        }
         self.ordinal = ordinal
         name = properties.name
         uuidHigh = properties.uuidHigh
         uuidLow = properties.uuidLow
         totalByteCount = properties.totalByteCount
-        multiprocessorCount = attribute(16)
-        computeCapability = attribute(75) * 10 + attribute(76)
+        multiprocessorCount = properties.attribute(16)
+        computeCapability = properties.attribute(75) * 10 + properties.attribute(76)
     }
 }

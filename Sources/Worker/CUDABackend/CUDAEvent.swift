@@ -1,4 +1,5 @@
 import CCUDA
+import CCUDAFunctions
 import CUDABinding
 import GPUBackend
 

@@ -1,4 +1,5 @@
 import CCUDA
+import CCUDAFunctions
 import CUDABinding
 import DeviceImages
 import GPUBackend
@@ -228,7 +229,9 @@ final class CUDAFunction: BackendFunction, @unchecked Sendable {
         self.context = context
         self.handle = handle
         parameters = try context.perform { driver throws(CUDAFailure) in
-            guard let read = driver.functions.cuFuncGetParamInfo else { throw CUDAFailure("cuFuncGetParamInfo") }
+            guard let read = driver.functions.cuFuncGetParamInfo else {
+                throw CUDAFailure("cuFuncGetParamInfo", CUDA_ERROR_NOT_FOUND)
+            }
             var list: [(offset: UInt32, byteCount: UInt32)] = []
             while list.count < CUDAFunction.parameterCountMax {
                 var offset = 0

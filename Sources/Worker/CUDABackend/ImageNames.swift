@@ -68,9 +68,7 @@ struct ImageNames {
         let end = statement.firstIndex { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: "(") || $0 == UInt8(ascii: "[") }
         let words = statement[..<(end ?? statement.count)].split { $0 <= UInt8(ascii: " ") }
         guard let name = words.last, name.first != UInt8(ascii: ".") else { return }
-        func has(_ word: StaticString) -> Bool {
-            words.contains { $0.elementsEqual(UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount)) }
-        }
+        func has(_ word: String) -> Bool { words.contains { $0.elementsEqual(word.utf8) } }
         if has(".entry") {
             kernels.append(Array(name))
         } else if has(".global") || has(".const") {

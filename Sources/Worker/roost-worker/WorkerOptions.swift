@@ -12,6 +12,11 @@ struct WorkerOptions {
     var uuid: (high: UInt64, low: UInt64)?
     var tokenFile: String?
     var computeCapability = 80
+    /// The driver's library; nil for the software GPU.
+    var driver: String?
+    var usesDriver = false
+    var device: Int32 = 0
+    var listsDevices = false
     var logLevel = "info"
     var readyDescriptor: Int32?
     var imageCache: String?
@@ -38,7 +43,10 @@ struct WorkerOptions {
           --name TEXT               the device's name
           --uuid UUID               the device's UUID, with or without GPU- before it
           --token-file FILE         clients must present the first line of FILE; else of the variable ROOST_TOKEN
-          --backend software        what computes
+          --backend KIND            what computes: software, or cuda for a GPU with its driver (software)
+          --driver PATH             the driver's library (the system's libcuda.so.1)
+          --device N                the device's ordinal in the driver (0)
+          --list-devices            show the driver's devices, one on each line, and end
           --compute-capability X.Y  7.5 to 9.0 (8.0)
           --log-level LEVEL         trace, debug, info, notice, warning, error or critical (info)
           --image-cache FOLDER      keep module images here, or off (ROOST_IMAGE_CACHE, else ~/.cache/roost/images)
@@ -61,7 +69,7 @@ struct WorkerOptions {
             }
             try options.set(flag, value)
         }
-        if !options.wantsHelp, options.endpoints.isEmpty {
+        if !options.wantsHelp, !options.listsDevices, options.endpoints.isEmpty {
             throw Failure(message: "no place to listen; give --listen, as in --listen unix:///tmp/roost.sock")
         }
         return options
@@ -72,6 +80,7 @@ struct WorkerOptions {
         case "--insecure": isInsecure = true
         case "--parent-death": diesWithParent = true
         case "--exit-with-stdin": exitsWithStandardInput = true
+        case "--list-devices": listsDevices = true
         case "--help", "-h": wantsHelp = true
         default: return false
         }
@@ -88,7 +97,11 @@ struct WorkerOptions {
         case "--name": name = try Self.require(value.utf8.count < 256 ? value : nil, flag, value)
         case "--uuid": uuid = try Self.require(Self.uuid(value), flag, value)
         case "--token-file": tokenFile = value
-        case "--backend": _ = try Self.require(value == "software" ? value : nil, flag, value)
+        case "--backend":
+            usesDriver = value == "cuda"
+            _ = try Self.require(usesDriver || value == "software" ? value : nil, flag, value)
+        case "--driver": driver = try Self.require(value.utf8.contains(UInt8(ascii: "/")) ? value : nil, flag, value)
+        case "--device": device = Int32(try Self.require(Self.integer(value, 0...63), flag, value))
         case "--compute-capability":
             computeCapability = try Self.require(Self.capability(value), flag, value)
         case "--log-level": logLevel = value

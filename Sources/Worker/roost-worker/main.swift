@@ -1,4 +1,6 @@
 import CPosix
+import CUDABackend
+import GPUBackend
 import Logging
 import Primitives
 import SoftwareBackend
@@ -52,7 +54,7 @@ func makeLogger(_ options: WorkerOptions) -> Logger {
     return logger
 }
 
-func makeBackend(_ options: WorkerOptions) -> SoftwareBackend {
+func makeSoftwareBackend(_ options: WorkerOptions) -> any GPUBackend {
     #if !ROOST_BASELINE_CPU
     guard posix_cpu_has_avx2(), posix_cpu_has_fma() else {
         fail("the software GPU needs a CPU with AVX2 and FMA; build with ROOST_BASELINE_CPU=1 for older ones")
@@ -86,6 +88,37 @@ func imageCache(_ options: WorkerOptions) -> ImageCacheSetting? {
     return ImageCacheSetting(folder: folder, byteCountMax: options.imageCacheByteCount)
 }
 
+/// The driver that the command line names, or the system's.
+func driverPath(_ options: WorkerOptions) -> String {
+    guard let path = options.driver ?? SystemDriver.path() else {
+        fail("this machine has no libcuda.so.1; install the NVIDIA driver, or give --driver PATH")
+    }
+    return path
+}
+
+func makeDriverBackend(_ options: WorkerOptions) -> any GPUBackend {
+    var cuda = CUDAOptions(driverPath: driverPath(options))
+    cuda.ordinal = options.device
+    cuda.name = options.name
+    cuda.uuid = options.uuid
+    cuda.output = OutputCapture()
+    do throws(BackendError) {
+        return try CUDABackend(options: cuda)
+    } catch {
+        fail("device \(options.device) can't be used: \(error.message)")
+    }
+}
+
+/// Shows a driver's devices, one on each line: ordinal, UUID, bytes, multiprocessors, compute capability, name.
+func listDevices(_ options: WorkerOptions) -> Never {
+    do throws(BackendError) {
+        for device in try CUDADeviceSummary.list(driverPath: driverPath(options)) { say(device.line + "\n", to: 1) }
+    } catch {
+        fail(error.message)
+    }
+    exit(0)
+}
+
 func parseOptions() -> WorkerOptions {
     do throws(WorkerOptions.Failure) {
         let options = try WorkerOptions.parse(Array(CommandLine.arguments.dropFirst()))
@@ -100,6 +133,9 @@ func parseOptions() -> WorkerOptions {
 }
 
 let options = parseOptions()
+if options.listsDevices { listDevices(options) }
+// What a driver prints for kernels goes to the client, so this program speaks to a descriptor of its own.
+let standardOutput = posix_duplicate(1)
 let secret = token(options)
 do throws(WorkerOptions.Failure) {
     try options.checkSafety(hasToken: secret != nil)
@@ -117,12 +153,13 @@ configuration.vramByteCount = options.vramByteCount
 configuration.computePercent = options.computePercent
 configuration.token = secret
 configuration.imageCache = imageCache(options)
-let worker = Worker(configuration: configuration, backend: makeBackend(options), logger: logger)
+let backend = options.usesDriver ? makeDriverBackend(options) : makeSoftwareBackend(options)
+let worker = Worker(configuration: configuration, backend: backend, logger: logger)
 guard worker.start() else { fail("the system has no more threads") }
 for endpoint in options.endpoints {
     do throws(TransportError) {
         let actual = try worker.listen(endpoint)
-        if actual != endpoint { say("\(actual)\n", to: 1) }
+        if actual != endpoint { say("\(actual)\n", to: standardOutput) }
     } catch {
         let number = error.errorNumber
         let cause = number == 0 ? "" : ": " + String(cString: posix_error_text(number))
