@@ -172,7 +172,11 @@ extension LaneHandler {
     /// Has a node's command submit its work to the recorder.
     private func perform(_ node: GraphPlanNode) throws(CommandError) {
         let source = BulkSource { _ in false }
-        let sink = BulkSink { _ in false } write: { _ in false }
+        let sink = BulkSink { _ in
+            false
+        } write: { _ in
+            false
+        }
         let dispatch = DispatchContext(source: source, sink: sink)
         dispatch.begin(
             CommandHeader(
