@@ -5,7 +5,7 @@ import pytest
 from conftest import EXPORTS
 
 SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors",
-          "managed", "stream_memory"]
+          "managed", "stream_memory", "virtual_memory"]
 
 
 @pytest.mark.parametrize("name", SIMPLE)

@@ -58,11 +58,56 @@ public struct AddressAllocator: ~Copyable {
         guard let rounded = roundedByteCount(byteCount) else { return nil }
         let found = findFree(rounded)
         guard found >= 0 else { return nil }
-        removeFree(found)
+        return carve(found, at: map.nodes[Int(found)].address, rounded, requested: byteCount)
+    }
+
+    /// Takes a range that begins at a multiple of `wantedAlignment`, a power of two. Nil when no free range is large
+    /// enough.
+    public mutating func allocate(_ byteCount: UInt64, alignedTo wantedAlignment: UInt64) -> UnsafeMutablePointer<
+        Block
+    >? {
+        guard let rounded = roundedByteCount(byteCount), wantedAlignment <= end &- start,
+            let padded = roundedByteCount(rounded &+ wantedAlignment)
+        else { return nil }
+        let mask = max(wantedAlignment, alignment) &- 1
+        let found = findFree(padded)
+        guard found >= 0 else { return nil }
+        return carve(found, at: (map.nodes[Int(found)].address &+ mask) & ~mask, rounded, requested: byteCount)
+    }
+
+    /// Takes exactly the range at `address`. Nil when a part of it is not free.
+    public mutating func allocate(_ byteCount: UInt64, at address: UInt64) -> UnsafeMutablePointer<Block>? {
+        guard let rounded = roundedByteCount(byteCount), contains(address), (address &- start) & (alignment &- 1) == 0
+        else { return nil }
+        let index = map.floor(address)
+        guard index >= 0, map.nodes[Int(index)].state == .free else { return nil }
+        let room =
+            map.nodes[Int(index)].byteCount
+            &- min(
+                map.nodes[Int(index)].byteCount, address &- map.nodes[Int(index)].address)
+        guard rounded <= room else { return nil }
+        return carve(index, at: address, rounded, requested: byteCount)
+    }
+
+    /// Makes a part of a free block an allocation; what lies before and behind stays free.
+    private mutating func carve(
+        _ index: Int32, at address: UInt64, _ rounded: UInt64, requested: UInt64
+    ) -> UnsafeMutablePointer<Block> {
+        removeFree(index)
+        var found = index
+        let before = address &- map.nodes[Int(index)].address
+        if before > 0 {
+            found = map.makeNode()
+            map.nodes[Int(found)].address = address
+            map.nodes[Int(found)].byteCount = map.nodes[Int(index)].byteCount &- before
+            map.insert(found)
+            map.nodes[Int(index)].byteCount = before
+            addFree(index)
+        }
         let rest = map.nodes[Int(found)].byteCount &- rounded
         if rest > 0 {
             let tail = map.makeNode()
-            map.nodes[Int(tail)].address = map.nodes[Int(found)].address &+ rounded
+            map.nodes[Int(tail)].address = address &+ rounded
             map.nodes[Int(tail)].byteCount = rest
             map.insert(tail)
             addFree(tail)
@@ -70,7 +115,7 @@ public struct AddressAllocator: ~Copyable {
         }
         let block = map.nodes + Int(found)
         block.pointee.state = .used
-        block.pointee.requestedByteCount = byteCount
+        block.pointee.requestedByteCount = requested
         block.pointee.serial = nextSerial
         block.pointee.kind = 0
         block.pointee.flags = 0
@@ -106,6 +151,18 @@ public struct AddressAllocator: ~Copyable {
         restingTail = index
         usedByteCount &-= block.pointee.byteCount
         return block.pointee.byteCount
+    }
+
+    /// Ends the allocation that begins at `address`; its range is usable at once. The bytes it took, or nil when there
+    /// is none.
+    public mutating func freeAtOnce(_ address: UInt64) -> UInt64? {
+        guard let block = find(address), block.pointee.address == address else { return nil }
+        let index = map.floor(address)
+        let byteCount = block.pointee.byteCount
+        usedByteCount &-= byteCount
+        block.pointee.state = .free
+        addFree(merged(index))
+        return byteCount
     }
 
     /// Makes the ranges usable again that were freed up to the moment when ``freeCount`` was `moment`.

@@ -11,16 +11,18 @@ public enum MemoryKind: UInt8, Sendable {
     case host = 2
     /// The device's side of pages that the user registered.
     case registered = 3
+    /// Addresses without memory; physical objects are mapped in them.
+    case reserved = 4
 }
 
 /// The addresses and the lease of one device.
 public final class DeviceMemory {
     /// Guards everything below.
     public let lock = Lock()
-    private var deviceSide: AddressAllocator
-    private var hostSide: AddressAllocator
-    private var lease: Lease
-    private let wireIndex: UInt32
+    var deviceSide: AddressAllocator
+    var hostSide: AddressAllocator
+    var lease: Lease
+    let wireIndex: UInt32
     /// Base and number of bytes, 0 bytes before ``open(_:)``: read without the lock.
     private let arenaWords: UnsafeMutablePointer<UInt64>
 
@@ -82,7 +84,7 @@ public final class DeviceMemory {
                 (kind == .device ? deviceSide.roundedByteCount(byteCount) : hostSide.roundedByteCount(byteCount))
         else { return (ClientStatus.outOfMemory, 0) }
         if counts {
-            let status = ensureLease(rounded, context: context, lane: lane)
+            let status = ensureLease(rounded, contextID: context.pointee.id, lane: lane)
             guard status == ClientStatus.success else { return (status, 0) }
         }
         var block = take(byteCount, kind)
@@ -105,15 +107,14 @@ public final class DeviceMemory {
         DeviceMemory.isHostSide(kind) ? hostSide.allocate(byteCount) : deviceSide.allocate(byteCount)
     }
 
-    private func ensureLease(
-        _ byteCount: UInt64, context: UnsafeMutablePointer<ContextState>, lane: Lane
-    ) -> Int32 {
+    /// Sees to it that so many bytes can be used; the caller holds the lock.
+    func ensureLease(_ byteCount: UInt64, contextID: UInt64, lane: Lane) -> Int32 {
         guard let need = lease.shortfall(for: byteCount) else { return ClientStatus.success }
         guard need.minimum <= lease.totalByteCount else { return ClientStatus.outOfMemory }
         var reply = MemoryGrant.Reply()
         let result = lane.call(
             MemoryGrant(device: wireIndex, minimumByteCount: need.minimum, wantedByteCount: need.wanted),
-            reply: &reply, context: context.pointee.id)
+            reply: &reply, context: contextID)
         if result.hasOutputs { lease.grow(by: reply.grantedByteCount) }
         guard result.status == ClientStatus.success else { return result.status }
         return lease.shortfall(for: byteCount) == nil ? ClientStatus.success : ClientStatus.outOfMemory

@@ -16,6 +16,7 @@ public enum HandleKind: UInt8, Sendable {
     case graphNode = 11
     case graphExec = 12
     case userObject = 13
+    case physical = 40
 }
 
 /// What the client knows of one handle.

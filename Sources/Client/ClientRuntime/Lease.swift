@@ -32,6 +32,13 @@ public struct Lease {
     /// Uses bytes; the caller has made sure that they are available.
     public mutating func use(_ byteCount: UInt64) { usedByteCount &+= byteCount }
 
+    /// Stops using bytes that the worker keeps charging, as others may use them.
+    public mutating func forfeit(_ byteCount: UInt64) {
+        let bytes = min(byteCount, usedByteCount)
+        usedByteCount &-= bytes
+        grantedByteCount &-= bytes
+    }
+
     /// Stops using bytes. The bytes to return to the worker, often 0.
     public mutating func release(_ byteCount: UInt64) -> UInt64 {
         usedByteCount = usedByteCount >= byteCount ? usedByteCount &- byteCount : 0

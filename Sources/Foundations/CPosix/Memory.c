@@ -82,6 +82,11 @@ bool posix_memory_file_is_sealed(int descriptor) {
   return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
+int posix_memory_file_discard(int descriptor, uint64_t offset, uint64_t byte_count) {
+  int mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
+  return fallocate(descriptor, mode, (off_t)offset, (off_t)byte_count) == 0 ? 0 : -errno;
+}
+
 uint64_t posix_physical_memory(void) {
   long pages = sysconf(_SC_PHYS_PAGES);
   return pages > 0 ? (uint64_t)pages * (uint64_t)getpagesize() : 0;

@@ -48,7 +48,7 @@ public enum MemoryKind: UInt32, Sendable {
 }
 
 /// One client process on one device: an address space, and the contexts in it.
-public protocol BackendSession: AnyObject, Sendable {
+public protocol BackendSession: AnyObject, Sendable, VirtualMemorySession {
     /// The addresses that allocations may lie at; constant.
     var arena: AddressArena { get }
 

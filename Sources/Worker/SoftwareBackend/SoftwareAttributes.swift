@@ -74,6 +74,8 @@ enum SoftwareAttributes {
         (92, 1), (93, 1), (94, 1), (122, 1), (123, 1),  // stream memory operations, of 64 bits, with NOR
         (95, 1),  // cooperative launch
         (99, 1),  // registers host memory
+        (102, 1),  // virtual memory management
+        (103, 1),  // physical objects shared by file descriptors
         (115, 1),  // memory pools
     ]
 }

@@ -7,6 +7,7 @@ public final class SoftwareBackend: GPUBackend {
     private let options: SoftwareOptions
     /// Runs the kernels of all sessions.
     private let executor: Executor
+    private let physicalStore = LazyPhysicalStore()
 
     public init(options: SoftwareOptions) {
         self.options = options
@@ -31,7 +32,7 @@ public final class SoftwareBackend: GPUBackend {
         }
         let engine = SoftwareEngine(memory: memory, executor: executor, host: host)
         guard engine.start() else { throw BackendError(BackendStatus.outOfMemory, "the host has no more threads") }
-        return SoftwareSession(options: options, engine: engine)
+        return SoftwareSession(options: options, engine: engine, physicalStore: physicalStore)
     }
 }
 
@@ -39,12 +40,14 @@ public final class SoftwareBackend: GPUBackend {
 final class SoftwareSession: BackendSession {
     let options: SoftwareOptions
     let engine: SoftwareEngine
+    let physicalStore: LazyPhysicalStore
 
     var arena: AddressArena { AddressArena(base: engine.memory.baseAddress, byteCount: engine.memory.byteCount) }
 
-    init(options: SoftwareOptions, engine: SoftwareEngine) {
+    init(options: SoftwareOptions, engine: SoftwareEngine, physicalStore: LazyPhysicalStore) {
         self.options = options
         self.engine = engine
+        self.physicalStore = physicalStore
     }
 
     func makeContext(flags: UInt32) throws(BackendError) -> any BackendContext { SoftwareContext(session: self) }

@@ -84,6 +84,16 @@ final class SoftwareContext: BackendContext {
         report(body)
     }
 
+    /// Runs work on the caller's thread; an error that ends the context stays on it.
+    func performNow(_ body: () throws(BackendError) -> Void) throws(BackendError) {
+        do throws(BackendError) {
+            try body()
+        } catch {
+            if error.isContextFatal { report { () throws(BackendError) in throw error } }
+            throw error
+        }
+    }
+
     /// Runs work even in a lost context and remembers its error.
     func report(_ body: () throws(BackendError) -> Void) {
         do throws(BackendError) {

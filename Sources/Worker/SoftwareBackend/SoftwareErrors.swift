@@ -36,5 +36,7 @@ extension BackendError {
     }
 
     static let cancelled = BackendError(BackendStatus.deinitialized, "the session ends")
+    static let untouchable = BackendError(
+        BackendStatus.illegalAddress, "the range is reserved, but not wholly mapped and accessible")
     static let badRange = BackendError(BackendStatus.invalidValue, "the range is not wholly in live device memory")
 }

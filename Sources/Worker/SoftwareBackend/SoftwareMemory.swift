@@ -12,6 +12,15 @@ extension DeviceMemory {
         }
     }
 
+    /// Changes the address space.
+    func perform(_ body: MemoryChange) throws(BackendError) {
+        do throws(DeviceMemoryError) {
+            try body(self)
+        } catch {
+            throw BackendError(error)
+        }
+    }
+
     /// Ends an allocation.
     func release(address: UInt64) throws(BackendError) {
         do throws(DeviceMemoryError) {
@@ -23,8 +32,10 @@ extension DeviceMemory {
 
     /// The host memory behind a box, with its rows made dense where possible.
     private func resolve(_ box: MemoryBox) throws(BackendError) -> UnsafeMutableRawPointer {
-        guard let span = box.spanByteCount, let pointer = hostPointer(address: box.address, byteCount: span) else {
-            throw .badRange
+        guard let span = box.spanByteCount else { throw .badRange }
+        guard let pointer = hostPointer(address: box.address, byteCount: span) else {
+            // A reserved range is the program's own; what is not mapped or may not be touched there is a fault.
+            throw isReserved(box.address) ? .untouchable : .badRange
         }
         return pointer
     }

@@ -1,12 +1,16 @@
 import GPUBackend
 import SIMT
 
+/// A change of a session's addresses.
+typealias MemoryChange = @Sendable (DeviceMemory) throws(DeviceMemoryError) -> Void
+
 /// One piece of work of a stream.
 enum Operation: Sendable {
     /// A lane takes the right to execute.
     case handover
     case commit(SoftwareContext, address: UInt64, byteCount: UInt64)
     case release(SoftwareContext, address: UInt64)
+    case change(SoftwareContext, MemoryChange)
     case write(SoftwareContext, MemoryBox, StagedBytes)
     case copy(SoftwareContext, from: MemoryBox, to: MemoryBox)
     case fill(SoftwareContext, MemoryBox, elementByteCount: Int, value: UInt32)
@@ -51,6 +55,8 @@ enum Operation: Sendable {
             }
         case .release(let context, let address):
             context.report { () throws(BackendError) in try engine.memory.release(address: address) }
+        case .change(let context, let body):
+            context.report { () throws(BackendError) in try engine.memory.perform(body) }
         case .write(let context, let box, let bytes):
             context.perform { () throws(BackendError) in
                 try engine.memory.write(UnsafeRawBufferPointer(bytes.buffer), to: box)

@@ -70,7 +70,7 @@ final class SoftwareStream: BackendStream {
         if let sequence = try engine.claim(on: self, waits: !isStageable) {
             defer { engine.finishClaim() }
             note(sequence)
-            try engine.memory.withRows(of: box, receive)
+            try context.performNow { () throws(BackendError) in try engine.memory.withRows(of: box, receive) }
             return
         }
         let bytes = StagedBytes(byteCount: Int(byteCount))
@@ -86,7 +86,9 @@ final class SoftwareStream: BackendStream {
         defer { engine.finishClaim() }
         note(sequence)
         try context.throwIfFatal()
-        try engine.memory.withRows(of: box) { send(UnsafeRawBufferPointer($0)) }
+        try context.performNow { () throws(BackendError) in
+            try engine.memory.withRows(of: box) { send(UnsafeRawBufferPointer($0)) }
+        }
     }
 
     func copy(from source: MemoryBox, to destination: MemoryBox) throws(BackendError) {

@@ -85,6 +85,8 @@ private struct PrecedingWork {
             // How long the freed ranges are is not known here; an allocation begins where one was freed, or below it.
             return freed.contains { $0 >= address && $0 - address < byteCount || $0 < address }
         }
+        // Mapping is for work that comes; unmapping under work that still needs the memory is a program's fault.
+        if case .change = entry.operation { return false }
         guard let context = entry.operation.context ?? entry.stream?.context else { return false }
         guard let stream = entry.stream else { return contexts.contains(ObjectIdentifier(context)) }
         if streams.contains(ObjectIdentifier(stream)) { return true }
@@ -98,7 +100,7 @@ extension Operation {
     var context: SoftwareContext? {
         switch self {
         case .handover, .marker: nil
-        case .commit(let context, _, _), .release(let context, _), .write(let context, _, _),
+        case .commit(let context, _, _), .release(let context, _), .change(let context, _), .write(let context, _, _),
             .copy(let context, _, _), .fill(let context, _, _, _), .record(let context, _),
             .hostFunction(let context, _), .launch(let context, _), .waitValue(let context, _),
             .writeValue(let context, _, _, _), .after(let context, _), .copyToHost(let context, _, _),

@@ -36,11 +36,32 @@ final class SessionDevice: Sendable {
     let ordinal: UInt32
     let backend: any BackendSession
     let arena: DeviceArena
+    private let ownContext = Mutex<(any BackendContext)?>(nil)
 
     init(ordinal: UInt32, backend: any BackendSession) {
         self.ordinal = ordinal
         self.backend = backend
         arena = DeviceArena(base: backend.arena.base, byteCount: backend.arena.byteCount)
+    }
+
+    /// The context in which addresses change when the client has none for it.
+    func addressContext() throws(BackendError) -> any BackendContext {
+        if let known = ownContext.withLock({ $0 }) { return known }
+        let made = try backend.makeContext(flags: 0)
+        return ownContext.withLock { context in
+            if let context { return context }
+            context = made
+            return made
+        }
+    }
+
+    /// Gives that context up.
+    func destroyAddressContext() {
+        let context = ownContext.withLock { context in
+            defer { context = nil }
+            return context
+        }
+        context?.destroy()
     }
 }
 

@@ -29,6 +29,7 @@ public final class Worker: @unchecked Sendable {
     let launchCount = Atomic<UInt64>(0)
     let utilization = UtilizationMeter()
     let imageCache: ImageCache?
+    let shared = SharedTable()
     private let deviceCount = Atomic(0)
 
     let monitor = Monitor()

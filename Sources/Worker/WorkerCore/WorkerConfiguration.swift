@@ -34,6 +34,8 @@ public struct WorkerLimits: Sendable {
     public var deviceCount = 110
     /// Allocations of one session.
     public var allocationCount = 1 << 20
+    /// Reservations, physical objects or mappings of one session, each. Linux gives a process 65,530 mappings.
+    public var mappingCount = 24_576
     /// Bytes of host memory that a session may have mapped for the device.
     public var hostMemoryByteCount: UInt64 = 16 << 30
     /// Bytes of the images that load at once in a session.

@@ -17,7 +17,7 @@ extension WorkerSession {
         guard arena.isValid else { throw .invalidValue }
         let unused = try withState { state throws(CommandError) -> SessionDevice? in
             guard let device = state.devices[ordinal], device.arena != arena else { return nil }
-            var isUsed = false
+            var isUsed = state.reservations.values.contains { $0.device === device }
             state.contexts.forEach { _, context in if context.device === device { isUsed = true } }
             guard !isUsed else { return nil }
             state.devices[ordinal] = nil

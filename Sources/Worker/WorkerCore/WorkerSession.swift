@@ -18,6 +18,9 @@ final class WorkerSession: @unchecked Sendable {
         var graphs: SlotTable<WorkerGraph>
         var allocations: [UInt64: WorkerAllocation] = [:]
         var moduleArenas: [UInt32: ModuleArena] = [:]
+        var reservations: [UInt64: Reservation] = [:]
+        var physicals: [UInt64: WorkerPhysical] = [:]
+        var mappings: [UInt64: MappedRange] = [:]
         var hostByteCount: UInt64 = 0
         /// Errors of commands outside any context.
         var deferred: CommandError?
@@ -119,7 +122,18 @@ final class WorkerSession: @unchecked Sendable {
         worker.giveBackDevices(old.devices.count)
         // A context and its default stream hold each other: without this, the session's memory would stay too.
         old.contexts.forEach { _, context in context.backend.destroy() }
-        worker.withLedger { $0.close(serial) }
+        for device in old.devices.values { device.destroyAddressContext() }
+        worker.shared.end(serial, holding: old.heldMemory, worker)
+    }
+}
+
+extension WorkerSession.State {
+    /// The memory that handles and mappings hold, once for each object.
+    fileprivate var heldMemory: [SharedMemory] {
+        var objects: [ObjectIdentifier: SharedMemory] = [:]
+        for physical in physicals.values { objects[ObjectIdentifier(physical)] = physical.memory }
+        for mapping in mappings.values { objects[ObjectIdentifier(mapping.physical)] = mapping.physical.memory }
+        return Array(objects.values)
     }
 }
 

@@ -163,7 +163,7 @@ extension CUDADriver {
         return withContext { target in
             let address = UInt64(UInt(bitPattern: pointer))
             if let device = device(containing: address), let block = device.memory.block(containing: address),
-                block.kind != MemoryKind.device.rawValue
+                block.kind != MemoryKind.device.rawValue, block.kind != MemoryKind.reserved.rawValue
             {
                 mirrorPinned(address, target)
                 result.pointee = address

@@ -122,6 +122,12 @@ extension CUDADriver {
         withContext { _ in
             guard let device = device(containing: address), let block = device.memory.block(containing: address)
             else { return globalRange(start, byteCount, address) }
+            if block.kind == MemoryKind.reserved.rawValue {
+                guard let mapping = mapping(containing: address) else { return CUDA_ERROR_NOT_FOUND }
+                start?.pointee = mapping.address
+                byteCount?.pointee = Int(truncatingIfNeeded: mapping.byteCount)
+                return CUDA_SUCCESS
+            }
             start?.pointee = block.address
             byteCount?.pointee = Int(truncatingIfNeeded: block.requestedByteCount)
             return CUDA_SUCCESS

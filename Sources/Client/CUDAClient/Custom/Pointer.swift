@@ -9,12 +9,18 @@ private struct PointerFacts {
     var byteCount: UInt64
     var serial: UInt64
     var kind: MemoryKind
-    var context: UnsafeMutablePointer<ContextState>
+    /// Nil for memory that belongs to no context.
+    var context: UnsafeMutablePointer<ContextState>?
+    var device: Int32
     /// The address on the device, 0 when the device can't reach it.
     var deviceAddress: UInt64
     /// The address in this process, 0 when the host can't reach it.
     var hostAddress: UInt64
     var pool: UnsafeMutableRawPointer?
+    /// `CUmemAccess_flags`.
+    var access: UInt32 = 3
+    /// `CUmemAllocationHandleType`.
+    var handleTypes: UInt32 = 0
 }
 
 extension CUDADriver {
@@ -25,13 +31,20 @@ extension CUDADriver {
             {
                 return PointerFacts(
                     start: block.address, byteCount: block.requestedByteCount, serial: block.serial, kind: kind,
-                    context: context, deviceAddress: address,
+                    context: context, device: context.pointee.device, deviceAddress: address,
                     hostAddress: kind == .managed || kind == .host ? address : 0, pool: block.object)
+            }
+            if let mapping = mapping(containing: address) {
+                return PointerFacts(
+                    start: mapping.address, byteCount: mapping.byteCount, serial: mapping.physical.id, kind: .device,
+                    context: nil, device: device.ordinal, deviceAddress: address, hostAddress: 0, pool: nil,
+                    access: mapping.access, handleTypes: mapping.physical.properties.requestedHandleTypes.rawValue)
             }
             guard let (global, context) = global(containing: address) else { return nil }
             return PointerFacts(
                 start: global.address, byteCount: global.byteCount, serial: global.address,
-                kind: global.isManaged ? .managed : .device, context: context, deviceAddress: address,
+                kind: global.isManaged ? .managed : .device, context: context, device: device.ordinal,
+                deviceAddress: address,
                 hostAddress: global.isManaged ? address : 0, pool: nil)
         }
         tablesLock.acquire()
@@ -42,7 +55,8 @@ extension CUDADriver {
             entry.deviceAddress == 0 ? 0 : entry.deviceAddress &+ (address &- UInt64(entry.host))
         return PointerFacts(
             start: UInt64(entry.host), byteCount: UInt64(entry.byteCount), serial: UInt64(entry.host), kind: .host,
-            context: entry.context, deviceAddress: deviceAddress, hostAddress: address, pool: nil)
+            context: entry.context, device: entry.context.pointee.device, deviceAddress: deviceAddress,
+            hostAddress: address, pool: nil)
     }
 
     /// The corresponding C function is `cuPointerGetAttribute`. Memory that CUDA does not know is an invalid value.
@@ -60,7 +74,7 @@ extension CUDADriver {
     ) -> CUresult {
         switch attribute {
         case CU_POINTER_ATTRIBUTE_CONTEXT:
-            result.storeBytes(of: facts.pool == nil ? facts.context.pointee.handle : 0, as: UInt.self)
+            result.storeBytes(of: facts.pool == nil ? facts.context?.pointee.handle ?? 0 : 0, as: UInt.self)
         case CU_POINTER_ATTRIBUTE_MEMORY_TYPE:
             let isHost = facts.kind == .host || facts.kind == .registered
             result.storeBytes(
@@ -75,7 +89,7 @@ extension CUDADriver {
         case CU_POINTER_ATTRIBUTE_BUFFER_ID: result.storeBytes(of: facts.serial, as: UInt64.self)
         case CU_POINTER_ATTRIBUTE_IS_MANAGED:
             result.storeBytes(of: facts.kind == .managed ? 1 : 0, as: UInt32.self)
-        case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: result.storeBytes(of: facts.context.pointee.device, as: Int32.self)
+        case CU_POINTER_ATTRIBUTE_DEVICE_ORDINAL: result.storeBytes(of: facts.device, as: Int32.self)
         case CU_POINTER_ATTRIBUTE_RANGE_START_ADDR, CU_POINTER_ATTRIBUTE_MAPPING_BASE_ADDR:
             result.storeBytes(of: facts.start, as: UInt64.self)
         case CU_POINTER_ATTRIBUTE_RANGE_SIZE, CU_POINTER_ATTRIBUTE_MAPPING_SIZE:
@@ -84,9 +98,10 @@ extension CUDADriver {
         case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE,
             CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
             result.storeBytes(of: 0, as: UInt32.self)
-        case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES: result.storeBytes(of: 0, as: UInt64.self)
+        case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:
+            result.storeBytes(of: UInt64(facts.handleTypes), as: UInt64.self)
         case CU_POINTER_ATTRIBUTE_ACCESS_FLAGS:
-            result.storeBytes(of: CU_POINTER_ATTRIBUTE_ACCESS_FLAG_READWRITE.rawValue, as: UInt32.self)
+            result.storeBytes(of: facts.access, as: UInt32.self)
         case CU_POINTER_ATTRIBUTE_MEMPOOL_HANDLE:
             result.storeBytes(of: UInt(bitPattern: facts.pool), as: UInt.self)
         case CU_POINTER_ATTRIBUTE_MEMORY_BLOCK_ID: result.storeBytes(of: facts.serial, as: UInt64.self)

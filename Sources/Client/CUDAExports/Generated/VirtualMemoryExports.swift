@@ -15,12 +15,12 @@ public func cuMemGetHandleForAddressRange(
 public func cuMemAddressReserve(
     _ ptr: UnsafeMutablePointer<CUdeviceptr>!, _ size: Int, _ alignment: Int, _ addr: CUdeviceptr, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.unsupported(166)
+    CUDADriver.memAddressReserve(ptr, size, alignment, addr, flags)
 }
 
 @c @implementation
 public func cuMemAddressFree(_ ptr: CUdeviceptr, _ size: Int) -> CUresult {
-    CUDADriver.unsupported(167)
+    CUDADriver.memAddressFree(ptr, size)
 }
 
 @c @implementation
@@ -28,38 +28,38 @@ public func cuMemCreate(
     _ handle: UnsafeMutablePointer<CUmemGenericAllocationHandle>!, _ size: Int,
     _ prop: UnsafePointer<CUmemAllocationProp>!, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.unsupported(168)
+    CUDADriver.memCreate(handle, size, prop, flags)
 }
 
 @c @implementation
 public func cuMemRelease(_ handle: CUmemGenericAllocationHandle) -> CUresult {
-    CUDADriver.unsupported(169)
+    CUDADriver.memRelease(handle)
 }
 
 @c @implementation
 public func cuMemMap(
     _ ptr: CUdeviceptr, _ size: Int, _ offset: Int, _ handle: CUmemGenericAllocationHandle, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.unsupported(170)
+    CUDADriver.memMap(ptr, size, offset, handle, flags)
 }
 
 @c @implementation
 public func cuMemUnmap(_ ptr: CUdeviceptr, _ size: Int) -> CUresult {
-    CUDADriver.unsupported(172)
+    CUDADriver.memUnmap(ptr, size)
 }
 
 @c @implementation
 public func cuMemSetAccess(
     _ ptr: CUdeviceptr, _ size: Int, _ desc: UnsafePointer<CUmemAccessDesc>!, _ count: Int
 ) -> CUresult {
-    CUDADriver.unsupported(173)
+    CUDADriver.memSetAccess(ptr, size, desc, count)
 }
 
 @c @implementation
 public func cuMemGetAccess(
     _ flags: UnsafeMutablePointer<UInt64>!, _ location: UnsafePointer<CUmemLocation>!, _ ptr: CUdeviceptr
 ) -> CUresult {
-    CUDADriver.unsupported(174)
+    CUDADriver.memGetAccess(flags, location, ptr)
 }
 
 @c @implementation
@@ -67,7 +67,7 @@ public func cuMemExportToShareableHandle(
     _ shareableHandle: UnsafeMutableRawPointer!, _ handle: CUmemGenericAllocationHandle,
     _ handleType: CUmemAllocationHandleType, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.unsupported(175)
+    CUDADriver.memExportToShareableHandle(shareableHandle, handle, handleType, flags)
 }
 
 @c @implementation
@@ -75,7 +75,7 @@ public func cuMemImportFromShareableHandle(
     _ handle: UnsafeMutablePointer<CUmemGenericAllocationHandle>!, _ osHandle: UnsafeMutableRawPointer!,
     _ shHandleType: CUmemAllocationHandleType
 ) -> CUresult {
-    CUDADriver.unsupported(176)
+    CUDADriver.memImportFromShareableHandle(handle, osHandle, shHandleType)
 }
 
 @c @implementation
@@ -83,19 +83,19 @@ public func cuMemGetAllocationGranularity(
     _ granularity: UnsafeMutablePointer<Int>!, _ prop: UnsafePointer<CUmemAllocationProp>!,
     _ option: CUmemAllocationGranularity_flags
 ) -> CUresult {
-    CUDADriver.unsupported(177)
+    CUDADriver.memGetAllocationGranularity(granularity, prop, option)
 }
 
 @c @implementation
 public func cuMemGetAllocationPropertiesFromHandle(
     _ prop: UnsafeMutablePointer<CUmemAllocationProp>!, _ handle: CUmemGenericAllocationHandle
 ) -> CUresult {
-    CUDADriver.unsupported(178)
+    CUDADriver.memGetAllocationPropertiesFromHandle(prop, handle)
 }
 
 @c @implementation
 public func cuMemRetainAllocationHandle(
     _ handle: UnsafeMutablePointer<CUmemGenericAllocationHandle>!, _ addr: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.unsupported(179)
+    CUDADriver.memRetainAllocationHandle(handle, addr)
 }

@@ -59,6 +59,24 @@ public enum CommandID {
     public static let linkCheck: UInt16 = 27
     /// ``VGPUStatusQuery``
     public static let vgpuStatus: UInt16 = 28
+    /// ``AddressReserve``
+    public static let addressReserve: UInt16 = 40
+    /// ``AddressFree``
+    public static let addressFree: UInt16 = 41
+    /// ``PhysicalCreate``
+    public static let physicalCreate: UInt16 = 42
+    /// ``PhysicalRelease``
+    public static let physicalRelease: UInt16 = 43
+    /// ``MemoryMap``
+    public static let memoryMap: UInt16 = 44
+    /// ``MemoryUnmap``
+    public static let memoryUnmap: UInt16 = 45
+    /// ``MemorySetAccess``
+    public static let memorySetAccess: UInt16 = 46
+    /// ``PhysicalExport``
+    public static let physicalExport: UInt16 = 47
+    /// ``PhysicalImport``
+    public static let physicalImport: UInt16 = 48
     /// ``GraphInstantiate``
     public static let graphInstantiate: UInt16 = 60
     /// ``GraphUpdate``
@@ -143,6 +161,15 @@ public enum CommandID {
         case 26: "hostFunctionDone"
         case 27: "linkCheck"
         case 28: "vgpuStatus"
+        case 40: "addressReserve"
+        case 41: "addressFree"
+        case 42: "physicalCreate"
+        case 43: "physicalRelease"
+        case 44: "memoryMap"
+        case 45: "memoryUnmap"
+        case 46: "memorySetAccess"
+        case 47: "physicalExport"
+        case 48: "physicalImport"
         case 60: "graphInstantiate"
         case 61: "graphUpdate"
         case 62: "graphLaunch"

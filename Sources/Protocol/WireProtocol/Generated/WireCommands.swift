@@ -1003,6 +1003,331 @@ public struct VGPUStatusQuery: SyncCommand, Sendable {
     }
 }
 
+/// Reserves addresses without memory.
+public struct AddressReserve: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 40 }
+
+    public var device: UInt32
+    public var address: UInt64
+    public var byteCount: UInt64
+
+    @inlinable
+    public init(device: UInt32, address: UInt64, byteCount: UInt64) {
+        self.device = device
+        self.address = address
+        self.byteCount = byteCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 20 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(device)
+        writer.write(address)
+        writer.write(byteCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        device = try reader.read()
+        address = try reader.read()
+        byteCount = try reader.read()
+    }
+}
+
+/// Ends a reservation in which nothing is mapped any more.
+public struct AddressFree: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 41 }
+
+    public var device: UInt32
+    public var address: UInt64
+
+    @inlinable
+    public init(device: UInt32, address: UInt64) {
+        self.device = device
+        self.address = address
+    }
+
+    @inlinable public var encodedByteCount: Int { 12 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(device)
+        writer.write(address)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        device = try reader.read()
+        address = try reader.read()
+    }
+}
+
+/// Makes a physical object, memory without an address.
+public struct PhysicalCreate: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 42 }
+
+    public var physical: UInt64
+    public var device: UInt32
+    public var byteCount: UInt64
+
+    @inlinable
+    public init(physical: UInt64, device: UInt32, byteCount: UInt64) {
+        self.physical = physical
+        self.device = device
+        self.byteCount = byteCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 20 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(physical)
+        writer.write(device)
+        writer.write(byteCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        physical = try reader.read()
+        device = try reader.read()
+        byteCount = try reader.read()
+    }
+}
+
+/// Gives up a physical object; its memory goes with its last mapping.
+public struct PhysicalRelease: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 43 }
+
+    public var physical: UInt64
+
+    @inlinable
+    public init(physical: UInt64) {
+        self.physical = physical
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(physical)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        physical = try reader.read()
+    }
+}
+
+/// Maps a part of a physical object at reserved addresses.
+public struct MemoryMap: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 44 }
+
+    public var physical: UInt64
+    public var offset: UInt64
+    public var device: UInt32
+    public var address: UInt64
+    public var byteCount: UInt64
+
+    @inlinable
+    public init(physical: UInt64, offset: UInt64, device: UInt32, address: UInt64, byteCount: UInt64) {
+        self.physical = physical
+        self.offset = offset
+        self.device = device
+        self.address = address
+        self.byteCount = byteCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 36 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(physical)
+        writer.write(offset)
+        writer.write(device)
+        writer.write(address)
+        writer.write(byteCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        physical = try reader.read()
+        offset = try reader.read()
+        device = try reader.read()
+        address = try reader.read()
+        byteCount = try reader.read()
+    }
+}
+
+/// Ends all mappings of a range.
+public struct MemoryUnmap: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 45 }
+
+    public var device: UInt32
+    public var address: UInt64
+    public var byteCount: UInt64
+
+    @inlinable
+    public init(device: UInt32, address: UInt64, byteCount: UInt64) {
+        self.device = device
+        self.address = address
+        self.byteCount = byteCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 20 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(device)
+        writer.write(address)
+        writer.write(byteCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        device = try reader.read()
+        address = try reader.read()
+        byteCount = try reader.read()
+    }
+}
+
+/// Sets whether work may touch a mapped range; access 0 is no, 3 yes.
+public struct MemorySetAccess: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 46 }
+
+    public var device: UInt32
+    public var address: UInt64
+    public var byteCount: UInt64
+    public var access: UInt32
+
+    @inlinable
+    public init(device: UInt32, address: UInt64, byteCount: UInt64, access: UInt32) {
+        self.device = device
+        self.address = address
+        self.byteCount = byteCount
+        self.access = access
+    }
+
+    @inlinable public var encodedByteCount: Int { 24 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(device)
+        writer.write(address)
+        writer.write(byteCount)
+        writer.write(access)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        device = try reader.read()
+        address = try reader.read()
+        byteCount = try reader.read()
+        access = try reader.read()
+    }
+}
+
+/// Makes a physical object known to other clients of the worker under a secret.
+public struct PhysicalExport: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 47 }
+
+    public var physical: UInt64
+
+    @inlinable
+    public init(physical: UInt64) {
+        self.physical = physical
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(physical)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        physical = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var secretHigh: UInt64 = 0
+        public var secretLow: UInt64 = 0
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 16 }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(secretHigh)
+            writer.write(secretLow)
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            secretHigh = try reader.read()
+            secretLow = try reader.read()
+        }
+    }
+}
+
+/// Opens the physical object that another client, or this one, exported.
+public struct PhysicalImport: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 48 }
+
+    public var physical: UInt64
+    public var device: UInt32
+    public var secretHigh: UInt64
+    public var secretLow: UInt64
+
+    @inlinable
+    public init(physical: UInt64, device: UInt32, secretHigh: UInt64, secretLow: UInt64) {
+        self.physical = physical
+        self.device = device
+        self.secretHigh = secretHigh
+        self.secretLow = secretLow
+    }
+
+    @inlinable public var encodedByteCount: Int { 28 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(physical)
+        writer.write(device)
+        writer.write(secretHigh)
+        writer.write(secretLow)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        physical = try reader.read()
+        device = try reader.read()
+        secretHigh = try reader.read()
+        secretLow = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var byteCount: UInt64 = 0
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 8 }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(byteCount)
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            byteCount = try reader.read()
+        }
+    }
+}
+
 /// Makes an executable graph of the bulk bytes, a graph plan.
 public struct GraphInstantiate: SyncCommand, Sendable {
     public typealias Reply = EmptyReply

@@ -45,6 +45,10 @@ public final class RecordingHandler: CommandHandler {
     public var answerFunctionLoad: ((FunctionLoad, inout FunctionLoad.Reply) -> Void)?
     /// Fills the answer of ``VGPUStatusQuery``.
     public var answerVGPUStatusQuery: ((VGPUStatusQuery, inout VGPUStatusQuery.Reply) -> Void)?
+    /// Fills the answer of ``PhysicalExport``.
+    public var answerPhysicalExport: ((PhysicalExport, inout PhysicalExport.Reply) -> Void)?
+    /// Fills the answer of ``PhysicalImport``.
+    public var answerPhysicalImport: ((PhysicalImport, inout PhysicalImport.Reply) -> Void)?
     /// Fills the answer of ``ModuleOpen``.
     public var answerModuleOpen: ((ModuleOpen, inout ModuleOpen.Reply) -> Void)?
     /// Fills the answer of ``FunctionDescribe``.
@@ -245,6 +249,55 @@ public final class RecordingHandler: CommandHandler {
     public func vgpuStatus(_ command: VGPUStatusQuery, _ reply: inout VGPUStatusQuery.Reply) throws(CommandError) {
         try record(VGPUStatusQuery.id, [])
         answerVGPUStatusQuery?(command, &reply)
+    }
+
+    public func addressReserve(_ command: AddressReserve) throws(CommandError) {
+        try record(AddressReserve.id, [UInt64(truncatingIfNeeded: command.device), command.address, command.byteCount])
+    }
+
+    public func addressFree(_ command: AddressFree) throws(CommandError) {
+        try record(AddressFree.id, [UInt64(truncatingIfNeeded: command.device), command.address])
+    }
+
+    public func physicalCreate(_ command: PhysicalCreate) throws(CommandError) {
+        try record(PhysicalCreate.id, [command.physical, UInt64(truncatingIfNeeded: command.device), command.byteCount])
+    }
+
+    public func physicalRelease(_ command: PhysicalRelease) throws(CommandError) {
+        try record(PhysicalRelease.id, [command.physical])
+    }
+
+    public func memoryMap(_ command: MemoryMap) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.physical, command.offset, UInt64(truncatingIfNeeded: command.device), command.address,
+            command.byteCount,
+        ]
+        try record(MemoryMap.id, fields)
+    }
+
+    public func memoryUnmap(_ command: MemoryUnmap) throws(CommandError) {
+        try record(MemoryUnmap.id, [UInt64(truncatingIfNeeded: command.device), command.address, command.byteCount])
+    }
+
+    public func memorySetAccess(_ command: MemorySetAccess) throws(CommandError) {
+        let fields: [UInt64] = [
+            UInt64(truncatingIfNeeded: command.device), command.address, command.byteCount,
+            UInt64(truncatingIfNeeded: command.access),
+        ]
+        try record(MemorySetAccess.id, fields)
+    }
+
+    public func physicalExport(_ command: PhysicalExport, _ reply: inout PhysicalExport.Reply) throws(CommandError) {
+        try record(PhysicalExport.id, [command.physical])
+        answerPhysicalExport?(command, &reply)
+    }
+
+    public func physicalImport(_ command: PhysicalImport, _ reply: inout PhysicalImport.Reply) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.physical, UInt64(truncatingIfNeeded: command.device), command.secretHigh, command.secretLow,
+        ]
+        try record(PhysicalImport.id, fields)
+        answerPhysicalImport?(command, &reply)
     }
 
     public func graphInstantiate(

@@ -22,6 +22,8 @@ public final class DeviceMemory: Sendable {
     public struct Allocation: Sendable, Equatable {
         public let address: UInt64
         public let byteCount: UInt64
+        /// Addresses only: what is live in it says the bitmap alone.
+        public var isReserved = false
     }
 
     /// The unit of liveness, in bytes; also the alignment of allocations.
@@ -37,6 +39,8 @@ public final class DeviceMemory: Sendable {
     // an allocation call sees the old or the new word, as on a device.
     nonisolated(unsafe) let granules: UnsafeMutablePointer<UInt64>
     private let allocations = Mutex<[Allocation]>([])
+    /// Physical objects in reserved ranges, by address.
+    let mappings = Mutex<[Mapping]>([])
 
     /// Reserves `byteCount` bytes of device addresses from `baseAddress`; both are multiples of 4096.
     public init(
@@ -78,18 +82,32 @@ public final class DeviceMemory: Sendable {
         }
         let rounded = (byteCount + granule - 1) & ~(granule - 1)
         guard address - baseAddress <= self.byteCount - rounded else { throw .invalidRange }
+        try insert(Allocation(address: address, byteCount: byteCount))
+    }
+
+    /// Notes a range that overlaps no other, and makes an allocation live.
+    func insert(_ range: Allocation) throws(DeviceMemoryError) {
+        let rounded = Self.rounded(range.byteCount)
         let failure = allocations.withLock { (list: inout [Allocation]) -> DeviceMemoryError? in
-            let index = Self.firstIndex(in: list, notBefore: address)
-            if index < list.count, list[index].address < address + rounded { return .overlap }
+            let index = Self.firstIndex(in: list, notBefore: range.address)
+            if index < list.count, list[index].address < range.address + rounded { return .overlap }
             if index > 0 {
                 let previous = list[index - 1]
-                if previous.address + Self.rounded(previous.byteCount) > address { return .overlap }
+                if previous.address + Self.rounded(previous.byteCount) > range.address { return .overlap }
             }
-            list.insert(Allocation(address: address, byteCount: byteCount), at: index)
-            mark(address: address, byteCount: rounded, live: true)
+            list.insert(range, at: index)
+            if !range.isReserved { mark(address: range.address, byteCount: rounded, live: true) }
             return nil
         }
         if let failure { throw failure }
+    }
+
+    /// Forgets a reserved range.
+    func remove(address: UInt64) {
+        allocations.withLock { (list: inout [Allocation]) in
+            let index = Self.firstIndex(in: list, notBefore: address)
+            if index < list.count, list[index].address == address { list.remove(at: index) }
+        }
     }
 
     /// Ends the allocation that starts at `address` and returns its size in bytes.
@@ -97,7 +115,9 @@ public final class DeviceMemory: Sendable {
     public func free(address: UInt64) throws(DeviceMemoryError) -> UInt64 {
         let freed = allocations.withLock { (list: inout [Allocation]) -> UInt64? in
             let index = Self.firstIndex(in: list, notBefore: address)
-            guard index < list.count, list[index].address == address else { return nil }
+            guard index < list.count, list[index].address == address, !list[index].isReserved else {
+                return nil
+            }
             let byteCount = list.remove(at: index).byteCount
             mark(address: address, byteCount: Self.rounded(byteCount), live: false)
             discard(address: address, byteCount: Self.rounded(byteCount))
@@ -147,7 +167,7 @@ public final class DeviceMemory: Sendable {
         return true
     }
 
-    private func mark(address: UInt64, byteCount: UInt64, live: Bool) {
+    func mark(address: UInt64, byteCount: UInt64, live: Bool) {
         var granule = (address - baseAddress) / Self.granuleByteCount
         let end = granule + byteCount / Self.granuleByteCount
         while granule < end {

@@ -232,6 +232,73 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case AddressReserve.id:
+            let command = try context.decode(AddressReserve.self, from: payload)
+            do throws(CommandError) {
+                try handler.addressReserve(command)
+            } catch {
+                context.fail(error)
+            }
+        case AddressFree.id:
+            let command = try context.decode(AddressFree.self, from: payload)
+            do throws(CommandError) {
+                try handler.addressFree(command)
+            } catch {
+                context.fail(error)
+            }
+        case PhysicalCreate.id:
+            let command = try context.decode(PhysicalCreate.self, from: payload)
+            do throws(CommandError) {
+                try handler.physicalCreate(command)
+            } catch {
+                context.fail(error)
+            }
+        case PhysicalRelease.id:
+            let command = try context.decode(PhysicalRelease.self, from: payload)
+            do throws(CommandError) {
+                try handler.physicalRelease(command)
+            } catch {
+                context.fail(error)
+            }
+        case MemoryMap.id:
+            let command = try context.decode(MemoryMap.self, from: payload)
+            do throws(CommandError) {
+                try handler.memoryMap(command)
+            } catch {
+                context.fail(error)
+            }
+        case MemoryUnmap.id:
+            let command = try context.decode(MemoryUnmap.self, from: payload)
+            do throws(CommandError) {
+                try handler.memoryUnmap(command)
+            } catch {
+                context.fail(error)
+            }
+        case MemorySetAccess.id:
+            let command = try context.decode(MemorySetAccess.self, from: payload)
+            do throws(CommandError) {
+                try handler.memorySetAccess(command)
+            } catch {
+                context.fail(error)
+            }
+        case PhysicalExport.id:
+            let command = try context.decode(PhysicalExport.self, from: payload)
+            var reply = PhysicalExport.Reply()
+            do throws(CommandError) {
+                try handler.physicalExport(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case PhysicalImport.id:
+            let command = try context.decode(PhysicalImport.self, from: payload)
+            var reply = PhysicalImport.Reply()
+            do throws(CommandError) {
+                try handler.physicalImport(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case GraphInstantiate.id:
             let command = try context.decode(GraphInstantiate.self, from: payload)
             let bulk = try context.bulk(command.bulkByteCount)

@@ -64,6 +64,24 @@ public protocol CommandHandler: AnyObject {
     func linkCheck(_ command: LinkCheck, _ reply: inout LinkCheck.Reply, _ bulk: BulkSource) throws(CommandError)
     /// Asks for the VGPUStatus of this worker.
     func vgpuStatus(_ command: VGPUStatusQuery, _ reply: inout VGPUStatusQuery.Reply) throws(CommandError)
+    /// Reserves addresses without memory.
+    func addressReserve(_ command: AddressReserve) throws(CommandError)
+    /// Ends a reservation in which nothing is mapped any more.
+    func addressFree(_ command: AddressFree) throws(CommandError)
+    /// Makes a physical object, memory without an address.
+    func physicalCreate(_ command: PhysicalCreate) throws(CommandError)
+    /// Gives up a physical object; its memory goes with its last mapping.
+    func physicalRelease(_ command: PhysicalRelease) throws(CommandError)
+    /// Maps a part of a physical object at reserved addresses.
+    func memoryMap(_ command: MemoryMap) throws(CommandError)
+    /// Ends all mappings of a range.
+    func memoryUnmap(_ command: MemoryUnmap) throws(CommandError)
+    /// Sets whether work may touch a mapped range; access 0 is no, 3 yes.
+    func memorySetAccess(_ command: MemorySetAccess) throws(CommandError)
+    /// Makes a physical object known to other clients of the worker under a secret.
+    func physicalExport(_ command: PhysicalExport, _ reply: inout PhysicalExport.Reply) throws(CommandError)
+    /// Opens the physical object that another client, or this one, exported.
+    func physicalImport(_ command: PhysicalImport, _ reply: inout PhysicalImport.Reply) throws(CommandError)
     /// Makes an executable graph of the bulk bytes, a graph plan.
     func graphInstantiate(
         _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
