@@ -82,5 +82,17 @@ struct ClientEnvironmentTests {
             setting.arguments.joined(separator: " ")
                 == "--backend software --listen tcp://127.0.0.1:1 --listen unix:///s --vram 513MiB --compute 30 "
                 + "--name GPU (vgpu-test) --uuid u --token-file /t --ready-fd 3 --exit-with-stdin --parent-death")
+
+        vgpu.computeCapability = ComputeCapability(parsing: "13.0")
+        var told = setting
+        told.vgpu = vgpu
+        #expect(told.arguments.joined(separator: " ").contains(" --compute-capability 13.0 "))
+    }
+
+    @Test("A compute capability is a number of 7.5 to 13.0", arguments: ["7.4", "13.1", "8", "8.00", "-8.0", "", "8.a"])
+    func badCapabilities(text: String) {
+        #expect(ComputeCapability(parsing: text) == nil)
+        #expect(ComputeCapability(parsing: "13.0")?.number == 130)
+        #expect(ComputeCapability(parsing: "7.5")?.description == "7.5")
     }
 }

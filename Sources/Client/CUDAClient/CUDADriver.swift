@@ -1,6 +1,6 @@
 public import CCUDA
 internal import CPosix
-internal import ClientRuntime
+public import ClientRuntime
 internal import Primitives
 internal import WireProtocol
 
@@ -15,8 +15,13 @@ public enum CUDADriver {
     static let tablesLock = Lock()
     static let initializationLock = Lock()
 
+    /// Counts a call of the exported function with this number, when `ROOST_STATS` asks for it.
+    @inlinable @inline(__always)
+    public static func enter(_ id: Int) { CallCounts.enter(id) }
+
     /// Counts a call of a function that this version does not support, and says so once when the log is on.
     public static func unsupported(_ id: Int) -> CUresult {
+        CallCounts.enter(id)
         UnsupportedCalls.note(id)
         return CUDA_ERROR_NOT_SUPPORTED
     }
@@ -173,7 +178,7 @@ enum UnsupportedCalls {
         if counts.count < 4096 { counts = [UInt32](repeating: 0, count: 4096) }
         counts[id] &+= 1
         guard counts[id] == 1 else { return }
-        let name = UnsupportedFunctions.name(of: id)
+        let name = FunctionNames.name(of: id)
         ClientLog.line(
             "a function that is not supported was called: ",
             UnsafeRawBufferPointer(start: name.utf8Start, count: name.utf8CodeUnitCount))

@@ -16,7 +16,9 @@ extension Lane {
         _ command: Command, reply: inout Command.Reply, context: UInt64,
         bulk: UnsafeRawBufferPointer? = nil, into destination: UnsafeMutableRawBufferPointer? = nil
     ) -> CallResult {
-        let sequence = begin(context: context)
+        let begin = CallCounts.isOn ? posix_monotonic_nanoseconds() : 0
+        defer { if begin != 0 { CallCounts.noteWait(since: begin) } }
+        let sequence = self.begin(context: context)
         var flags = CommandHeader.replyFlag
         if bulk != nil { flags |= CommandHeader.bulkFlag }
         let isEncoded = append(command, flags: flags)

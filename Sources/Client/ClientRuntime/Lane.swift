@@ -102,6 +102,7 @@ public struct Lane {
     /// Takes the lock and the turn, and tells the worker the context if it must change. The next command's number.
     @usableFromInline
     func begin(context: UInt64) -> UInt64 {
+        if CallCounts.isOn { CallCounts.noteCommand() }
         posix_lock_acquire(&state.pointee.lockWord)
         let own = UInt64(UInt(bitPattern: state))
         while posix_atomic_load_relaxed_64(&state.pointee.worker.pointee.lastLane) != own { takeTurn(own) }

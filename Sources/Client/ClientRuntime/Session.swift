@@ -55,7 +55,9 @@ public enum Session {
 
     /// Connects to the workers that the environment names. Starting twice does nothing.
     /// `prepare` runs when the devices are known and before other threads may call.
-    public static func start(prepare: () -> Void = {}) -> Int32 {
+    public static func start(
+        nameOfFunction: @escaping (Int) -> StaticString = { _ in "" }, prepare: () -> Void = {}
+    ) -> Int32 {
         posix_lock_acquire(&startLockWord)
         defer { posix_lock_release(&startLockWord) }
         switch posix_atomic_load_acquire_32(&stateWord) {
@@ -65,6 +67,7 @@ public enum Session {
         default: break
         }
         ClientLog.open()
+        CallCounts.start(nameOfFunction: nameOfFunction)
         isStrict = Environment.flag("ROOST_STRICT")
         extraRoundTripNanoseconds = (Environment.number("ROOST_RTT_US", atMost: 10_000_000) ?? 0) &* 1000
         guard readEndpoints() else {
@@ -98,6 +101,7 @@ public enum Session {
     /// Says goodbye at once, so that the worker does not have to find out: the next program may need the memory.
     private static func noteExit() {
         guard posix_atomic_exchange_32(&stateWord, State.ended) == State.ready else { return }
+        CallCounts.finish()
         for index in 0..<workerCount { worker(index)?.closeLanes() }
     }
 

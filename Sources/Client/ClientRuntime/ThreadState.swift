@@ -17,6 +17,8 @@ public struct ThreadState {
     public var runsHostFunctions: Bool
     /// `CUstreamCaptureMode`.
     public var captureMode: UInt32
+    /// The number of the exported function that the thread is in, while calls are counted.
+    var function: UInt32
 
     static let workerCountMax = 64
     private static let slot: UInt32 = 0
@@ -38,7 +40,7 @@ public struct ThreadState {
         state.initialize(
             to: ThreadState(
                 lanes: lanes, route: nil, current: nil, stack: stack, stackCount: 0, stackCapacity: 8,
-                runsHostFunctions: false, captureMode: 0))
+                runsHostFunctions: false, captureMode: 0, function: 0))
         posix_set_thread_slot(slot, state)
         _ = posix_at_thread_exit({ ThreadState.end($0) }, state)
         return state

@@ -17,6 +17,10 @@ extension ComputeShare: ExpressibleByArgument {
     public var defaultValueDescription: String { "\(percent)%" }
 }
 
+extension ComputeCapability: ExpressibleByArgument {
+    public init?(argument: String) { self.init(parsing: argument) }
+}
+
 extension TransportKind: ExpressibleByArgument {}
 
 /// `--state-dir`: which daemon a command talks to.

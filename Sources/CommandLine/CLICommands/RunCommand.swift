@@ -38,6 +38,12 @@ struct RunCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The name in lists. Default: the program's.", valueName: "name"))
     var name: String?
 
+    @Option(
+        name: .customLong("compute-capability"),
+        help: ArgumentHelp(
+            "What generation a software GPU says it is, 7.5 to 13.0. Default: 8.0.", valueName: "major.minor"))
+    var computeCapability: ComputeCapability?
+
     @Option(help: "What carries the calls to a worker of the daemon.")
     var transport = TransportKind.sharedMemory
 
@@ -86,9 +92,11 @@ struct RunCommand: ParsableCommand {
     var request: GPURequest {
         var label = program.first.map { ($0 as NSString).lastPathComponent } ?? ""
         while label.utf8.count > GPURequest.nameByteCountMax { label.removeLast() }
-        return GPURequest(
+        var request = GPURequest(
             memory: vram, compute: compute, count: gpus, name: name, transport: transport,
             program: label.isEmpty ? "program" : label)
+        request.computeCapability = computeCapability
+        return request
     }
 
     func run() throws {

@@ -27,6 +27,8 @@ public struct GPURequest: Sendable, Hashable, Codable {
     public var transport: TransportKind
     /// The program's file name, without its arguments: those may hold secrets.
     public var program: String
+    /// What generation a software GPU says it is; its own choice where nil. A real GPU is what it is.
+    public var computeCapability: ComputeCapability?
 
     /// Describes a request.
     public init(

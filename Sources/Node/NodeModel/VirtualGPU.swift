@@ -64,6 +64,8 @@ public struct VirtualGPU: Sendable, Hashable, Codable {
     public var memory: MemorySize
     /// Its share of the device's compute.
     public var compute: ComputeShare
+    /// What generation a software GPU says it is; its own choice where nil.
+    public var computeCapability: ComputeCapability?
     /// Where it is in its life.
     public var phase: VirtualGPUPhase
     /// Who holds it.
@@ -86,6 +88,7 @@ public struct VirtualGPU: Sendable, Hashable, Codable {
         self.device = placement.device
         self.memory = .mebibytes(request.memory.coveringMebibytes)
         self.compute = request.compute
+        self.computeCapability = request.computeCapability
         self.phase = .starting
         self.lease = lease
         self.createdAt = createdAt

@@ -34,6 +34,9 @@ public struct WorkerSetting: Sendable, Hashable {
         arguments += ["--compute", "\(vgpu.compute.percent)"]
         arguments += ["--name", "\(deviceName) (\(vgpu.id))", "--uuid", vgpu.uuid]
         arguments += ["--token-file", tokenFile, "--ready-fd", "\(readyDescriptor)"]
+        if kind == .software, let capability = vgpu.computeCapability {
+            arguments += ["--compute-capability", "\(capability)"]
+        }
         // Either alone would do on a good day: the first works where the worker's parent is not the daemon itself, the
         // second where the worker is stuck and reads no input.
         return arguments + ["--exit-with-stdin", "--parent-death"]

@@ -7,7 +7,7 @@ public struct SoftwareOptions: Sendable {
     public var totalByteCount: UInt64 = 4 << 30
     /// Threads that run blocks of a kernel; with 1, kernels are deterministic.
     public var threadCount = 1
-    /// 75 to 90: ten times the major number plus the minor one.
+    /// 75 to 130: ten times the major number plus the minor one.
     public var computeCapability = 80
     /// Tells several devices of one machine apart in their PCI addresses.
     public var ordinal = 0

@@ -47,7 +47,7 @@ struct WorkerOptions {
           --driver PATH             the driver's library (the system's libcuda.so.1)
           --device N                the device's ordinal in the driver (0)
           --list-devices            show the driver's devices, one on each line, and end
-          --compute-capability X.Y  7.5 to 9.0 (8.0)
+          --compute-capability X.Y  what a software GPU says it is, 7.5 to 13.0 (8.0)
           --log-level LEVEL         trace, debug, info, notice, warning, error or critical (info)
           --image-cache FOLDER      keep module images here, or off (ROOST_IMAGE_CACHE, else ~/.cache/roost/images)
           --image-cache-size BYTES  bytes of all images there (1GiB)
@@ -131,7 +131,7 @@ struct WorkerOptions {
             return nil
         }
         let capability = major * 10 + minor
-        return (75...90).contains(capability) ? capability : nil
+        return (75...130).contains(capability) ? capability : nil
     }
 
     /// 32 hexadecimal digits, with hyphens anywhere.

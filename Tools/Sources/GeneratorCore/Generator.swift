@@ -15,7 +15,7 @@ public struct Generator {
         files +=
             ExportsEmitter(
                 library: api.cuda, target: "CUDAExports", imports: ["public import CCUDA", "import CUDAClient"],
-                driver: "CUDADriver"
+                driver: "CUDADriver", count: ("CUDADriver.enter(", ")")
             ).files
         files +=
             ExportsEmitter(

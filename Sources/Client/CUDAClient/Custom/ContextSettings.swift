@@ -40,7 +40,8 @@ extension CUDADriver {
             let details = details(of: target.context)
             let index = Int(limit.rawValue)
             guard index < details.limits.count else { return CUDA_ERROR_INVALID_VALUE }
-            guard index <= 6 else { return CUDA_ERROR_UNSUPPORTED_LIMIT }
+            // cublasLtCreate asks whether graphics runs beside CUDA (8), and fails where the question does.
+            guard index <= 9 else { return CUDA_ERROR_UNSUPPORTED_LIMIT }
             value.pointee = details.limits[index]
             return CUDA_SUCCESS
         }

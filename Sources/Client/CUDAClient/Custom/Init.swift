@@ -28,7 +28,7 @@ extension CUDADriver {
         defer { initializationLock.release() }
         if Session.isReady { return CUDA_SUCCESS }
         guard prepareRegions() else { return CUDA_ERROR_OUT_OF_MEMORY }
-        let status = Session.start { preparePrimaryContexts() }
+        let status = Session.start(nameOfFunction: FunctionNames.name(of:)) { preparePrimaryContexts() }
         return CUresult(status: status)
     }
 

@@ -192,6 +192,7 @@ extension CUDADriver {
             }
             if let captured { return captured }
         }
+        CallCounts.noteLaunch()
         if Mirrors.areNeeded { Mirrors.prepareLaunch(parameters, target, stream: stream) }
         return target.send(
             Launch(

@@ -11,11 +11,21 @@ extension CUDADriver {
         CUDA_ERROR_NOT_SUPPORTED
     }
 
-    /// The corresponding C function is `cuProfilerStart`.
-    public static func profilerStart() -> CUresult { withContext { _ in CUDA_SUCCESS } }
+    /// The corresponding C function is `cuProfilerStart`. It begins a range of what `ROOST_STATS` counts.
+    public static func profilerStart() -> CUresult {
+        withContext { _ in
+            CallCounts.beginRange()
+            return CUDA_SUCCESS
+        }
+    }
 
-    /// The corresponding C function is `cuProfilerStop`.
-    public static func profilerStop() -> CUresult { withContext { _ in CUDA_SUCCESS } }
+    /// The corresponding C function is `cuProfilerStop`. It ends that range and writes its counts.
+    public static func profilerStop() -> CUresult {
+        withContext { _ in
+            CallCounts.endRange()
+            return CUDA_SUCCESS
+        }
+    }
 
     /// The corresponding C function is `cuLogsRegisterCallback`. The callback is accepted and never called.
     public static func logsRegisterCallback(

@@ -39,7 +39,8 @@ public func cuStreamBeginCaptureToGraph_ptsz(
 
 @c @implementation
 public func cuThreadExchangeStreamCaptureMode(_ mode: UnsafeMutablePointer<CUstreamCaptureMode>!) -> CUresult {
-    CUDADriver.threadExchangeStreamCaptureMode(mode)
+    CUDADriver.enter(247)
+    return CUDADriver.threadExchangeStreamCaptureMode(mode)
 }
 
 @c @implementation
@@ -51,7 +52,8 @@ public func cuStreamEndCapture_ptsz(_ hStream: CUstream!, _ phGraph: UnsafeMutab
 public func cuStreamIsCapturing_ptsz(
     _ hStream: CUstream!, _ captureStatus: UnsafeMutablePointer<CUstreamCaptureStatus>!
 ) -> CUresult {
-    CUDADriver.streamIsCapturing(CUDADriver.perThread(hStream), captureStatus)
+    CUDADriver.enter(249)
+    return CUDADriver.streamIsCapturing(CUDADriver.perThread(hStream), captureStatus)
 }
 
 @c @implementation
@@ -62,7 +64,8 @@ public func cuStreamGetCaptureInfo_v3_ptsz(
     _ edgeData_out: UnsafeMutablePointer<UnsafePointer<CUgraphEdgeData>?>!,
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.streamGetCaptureInfoV3(
+    CUDADriver.enter(250)
+    return CUDADriver.streamGetCaptureInfoV3(
         CUDADriver.perThread(hStream), captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out,
         numDependencies_out)
 }
@@ -116,7 +119,8 @@ public func cuStreamEndCapture(_ hStream: CUstream!, _ phGraph: UnsafeMutablePoi
 public func cuStreamIsCapturing(
     _ hStream: CUstream!, _ captureStatus: UnsafeMutablePointer<CUstreamCaptureStatus>!
 ) -> CUresult {
-    CUDADriver.streamIsCapturing(hStream, captureStatus)
+    CUDADriver.enter(642)
+    return CUDADriver.streamIsCapturing(hStream, captureStatus)
 }
 
 @c @implementation
@@ -124,7 +128,8 @@ public func cuStreamGetCaptureInfo(
     _ hStream: CUstream!, _ captureStatus_out: UnsafeMutablePointer<CUstreamCaptureStatus>!,
     _ id_out: UnsafeMutablePointer<cuuint64_t>!
 ) -> CUresult {
-    CUDADriver.streamGetCaptureInfo(hStream, captureStatus_out, id_out)
+    CUDADriver.enter(643)
+    return CUDADriver.streamGetCaptureInfo(hStream, captureStatus_out, id_out)
 }
 
 @c @implementation
@@ -132,7 +137,8 @@ public func cuStreamGetCaptureInfo_ptsz(
     _ hStream: CUstream!, _ captureStatus_out: UnsafeMutablePointer<CUstreamCaptureStatus>!,
     _ id_out: UnsafeMutablePointer<cuuint64_t>!
 ) -> CUresult {
-    CUDADriver.streamGetCaptureInfo(CUDADriver.perThread(hStream), captureStatus_out, id_out)
+    CUDADriver.enter(644)
+    return CUDADriver.streamGetCaptureInfo(CUDADriver.perThread(hStream), captureStatus_out, id_out)
 }
 
 @c @implementation
@@ -142,7 +148,8 @@ public func cuStreamGetCaptureInfo_v2(
     _ dependencies_out: UnsafeMutablePointer<UnsafePointer<CUgraphNode?>?>!,
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.streamGetCaptureInfoV2(
+    CUDADriver.enter(645)
+    return CUDADriver.streamGetCaptureInfoV2(
         hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out)
 }
 
@@ -153,7 +160,8 @@ public func cuStreamGetCaptureInfo_v2_ptsz(
     _ dependencies_out: UnsafeMutablePointer<UnsafePointer<CUgraphNode?>?>!,
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.streamGetCaptureInfoV2(
+    CUDADriver.enter(646)
+    return CUDADriver.streamGetCaptureInfoV2(
         CUDADriver.perThread(hStream), captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out)
 }
 
@@ -165,7 +173,8 @@ public func cuStreamGetCaptureInfo_v3(
     _ edgeData_out: UnsafeMutablePointer<UnsafePointer<CUgraphEdgeData>?>!,
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.streamGetCaptureInfoV3(
+    CUDADriver.enter(647)
+    return CUDADriver.streamGetCaptureInfoV3(
         hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out, numDependencies_out)
 }
 

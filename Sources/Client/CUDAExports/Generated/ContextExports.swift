@@ -5,29 +5,34 @@ import CUDAClient
 
 @c @implementation
 public func cuDevicePrimaryCtxRetain(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ dev: CUdevice) -> CUresult {
-    CUDADriver.devicePrimaryCtxRetain(pctx, dev)
+    CUDADriver.enter(22)
+    return CUDADriver.devicePrimaryCtxRetain(pctx, dev)
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxRelease_v2(_ dev: CUdevice) -> CUresult {
-    CUDADriver.devicePrimaryCtxRelease(dev)
+    CUDADriver.enter(23)
+    return CUDADriver.devicePrimaryCtxRelease(dev)
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxSetFlags_v2(_ dev: CUdevice, _ flags: UInt32) -> CUresult {
-    CUDADriver.devicePrimaryCtxSetFlags(dev, flags)
+    CUDADriver.enter(24)
+    return CUDADriver.devicePrimaryCtxSetFlags(dev, flags)
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxGetState(
     _ dev: CUdevice, _ flags: UnsafeMutablePointer<UInt32>!, _ active: UnsafeMutablePointer<Int32>!
 ) -> CUresult {
-    CUDADriver.devicePrimaryCtxGetState(dev, flags, active)
+    CUDADriver.enter(25)
+    return CUDADriver.devicePrimaryCtxGetState(dev, flags, active)
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxReset_v2(_ dev: CUdevice) -> CUresult {
-    CUDADriver.devicePrimaryCtxReset(dev)
+    CUDADriver.enter(26)
+    return CUDADriver.devicePrimaryCtxReset(dev)
 }
 
 @c @implementation
@@ -35,141 +40,168 @@ public func cuCtxCreate_v4(
     _ pctx: UnsafeMutablePointer<CUcontext?>!, _ ctxCreateParams: UnsafeMutablePointer<CUctxCreateParams>!,
     _ flags: UInt32, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.ctxCreateV4(pctx, ctxCreateParams, flags, dev)
+    CUDADriver.enter(27)
+    return CUDADriver.ctxCreateV4(pctx, ctxCreateParams, flags, dev)
 }
 
 @c @implementation
 public func cuCtxDestroy_v2(_ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxDestroy(ctx)
+    CUDADriver.enter(28)
+    return CUDADriver.ctxDestroy(ctx)
 }
 
 @c @implementation
 public func cuCtxPushCurrent_v2(_ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxPushCurrent(ctx)
+    CUDADriver.enter(29)
+    return CUDADriver.ctxPushCurrent(ctx)
 }
 
 @c @implementation
 public func cuCtxPopCurrent_v2(_ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
-    CUDADriver.ctxPopCurrent(pctx)
+    CUDADriver.enter(30)
+    return CUDADriver.ctxPopCurrent(pctx)
 }
 
 @c @implementation
 public func cuCtxSetCurrent(_ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxSetCurrent(ctx)
+    CUDADriver.enter(31)
+    return CUDADriver.ctxSetCurrent(ctx)
 }
 
 @c @implementation
 public func cuCtxGetCurrent(_ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
-    CUDADriver.ctxGetCurrent(pctx)
+    CUDADriver.enter(32)
+    return CUDADriver.ctxGetCurrent(pctx)
 }
 
 @c @implementation
 public func cuCtxGetDevice(_ device: UnsafeMutablePointer<CUdevice>!) -> CUresult {
-    CUDADriver.ctxGetDevice(device)
+    CUDADriver.enter(33)
+    return CUDADriver.ctxGetDevice(device)
 }
 
 @c @implementation
 public func cuCtxGetDevice_v2(_ device: UnsafeMutablePointer<CUdevice>!, _ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxGetDeviceV2(device, ctx)
+    CUDADriver.enter(34)
+    return CUDADriver.ctxGetDeviceV2(device, ctx)
 }
 
 @c @implementation
 public func cuCtxGetFlags(_ flags: UnsafeMutablePointer<UInt32>!) -> CUresult {
-    CUDADriver.ctxGetFlags(flags)
+    CUDADriver.enter(35)
+    return CUDADriver.ctxGetFlags(flags)
 }
 
 @c @implementation
 public func cuCtxSetFlags(_ flags: UInt32) -> CUresult {
-    CUDADriver.ctxSetFlags(flags)
+    CUDADriver.enter(36)
+    return CUDADriver.ctxSetFlags(flags)
 }
 
 @c @implementation
 public func cuCtxGetId(_ ctx: CUcontext!, _ ctxId: UnsafeMutablePointer<UInt64>!) -> CUresult {
-    CUDADriver.ctxGetId(ctx, ctxId)
+    CUDADriver.enter(37)
+    return CUDADriver.ctxGetId(ctx, ctxId)
 }
 
 @c @implementation
 public func cuCtxSynchronize() -> CUresult {
-    CUDADriver.ctxSynchronize()
+    CUDADriver.enter(38)
+    return CUDADriver.ctxSynchronize()
 }
 
 @c @implementation
 public func cuCtxSynchronize_v2(_ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxSynchronizeV2(ctx)
+    CUDADriver.enter(39)
+    return CUDADriver.ctxSynchronizeV2(ctx)
 }
 
 @c @implementation
 public func cuCtxSetLimit(_ limit: CUlimit, _ value: Int) -> CUresult {
-    CUDADriver.ctxSetLimit(limit, value)
+    CUDADriver.enter(40)
+    return CUDADriver.ctxSetLimit(limit, value)
 }
 
 @c @implementation
 public func cuCtxGetLimit(_ pvalue: UnsafeMutablePointer<Int>!, _ limit: CUlimit) -> CUresult {
-    CUDADriver.ctxGetLimit(pvalue, limit)
+    CUDADriver.enter(41)
+    return CUDADriver.ctxGetLimit(pvalue, limit)
 }
 
 @c @implementation
 public func cuCtxGetCacheConfig(_ pconfig: UnsafeMutablePointer<CUfunc_cache>!) -> CUresult {
-    CUDADriver.ctxGetCacheConfig(pconfig)
+    CUDADriver.enter(42)
+    return CUDADriver.ctxGetCacheConfig(pconfig)
 }
 
 @c @implementation
 public func cuCtxSetCacheConfig(_ config: CUfunc_cache) -> CUresult {
-    CUDADriver.ctxSetCacheConfig(config)
+    CUDADriver.enter(43)
+    return CUDADriver.ctxSetCacheConfig(config)
 }
 
 @c @implementation
 public func cuCtxGetApiVersion(_ ctx: CUcontext!, _ version: UnsafeMutablePointer<UInt32>!) -> CUresult {
-    CUDADriver.ctxGetApiVersion(ctx, version)
+    CUDADriver.enter(44)
+    return CUDADriver.ctxGetApiVersion(ctx, version)
 }
 
 @c @implementation
 public func cuCtxGetStreamPriorityRange(
     _ leastPriority: UnsafeMutablePointer<Int32>!, _ greatestPriority: UnsafeMutablePointer<Int32>!
 ) -> CUresult {
-    CUDADriver.ctxGetStreamPriorityRange(leastPriority, greatestPriority)
+    CUDADriver.enter(45)
+    return CUDADriver.ctxGetStreamPriorityRange(leastPriority, greatestPriority)
 }
 
 @c @implementation
 public func cuCtxResetPersistingL2Cache() -> CUresult {
-    CUDADriver.ctxResetPersistingL2Cache()
+    CUDADriver.enter(46)
+    return CUDADriver.ctxResetPersistingL2Cache()
 }
 
 @c @implementation
 public func cuCtxGetExecAffinity(
     _ pExecAffinity: UnsafeMutablePointer<CUexecAffinityParam>!, _ type: CUexecAffinityType
 ) -> CUresult {
-    CUDADriver.ctxGetExecAffinity(pExecAffinity, type)
+    CUDADriver.enter(47)
+    return CUDADriver.ctxGetExecAffinity(pExecAffinity, type)
 }
 
 @c @implementation
 public func cuCtxAttach(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ flags: UInt32) -> CUresult {
-    CUDADriver.ctxAttach(pctx, flags)
+    CUDADriver.enter(50)
+    return CUDADriver.ctxAttach(pctx, flags)
 }
 
 @c @implementation
 public func cuCtxDetach(_ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxDetach(ctx)
+    CUDADriver.enter(51)
+    return CUDADriver.ctxDetach(ctx)
 }
 
 @c @implementation
 public func cuCtxGetSharedMemConfig(_ pConfig: UnsafeMutablePointer<CUsharedconfig>!) -> CUresult {
-    CUDADriver.ctxGetSharedMemConfig(pConfig)
+    CUDADriver.enter(52)
+    return CUDADriver.ctxGetSharedMemConfig(pConfig)
 }
 
 @c @implementation
 public func cuCtxSetSharedMemConfig(_ config: CUsharedconfig) -> CUresult {
-    CUDADriver.ctxSetSharedMemConfig(config)
+    CUDADriver.enter(53)
+    return CUDADriver.ctxSetSharedMemConfig(config)
 }
 
 @c @implementation
 public func cuCtxCreate(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ flags: UInt32, _ dev: CUdevice) -> CUresult {
-    CUDADriver.ctxCreate(pctx, flags, dev)
+    CUDADriver.enter(493)
+    return CUDADriver.ctxCreate(pctx, flags, dev)
 }
 
 @c @implementation
 public func cuCtxCreate_v2(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ flags: UInt32, _ dev: CUdevice) -> CUresult {
-    CUDADriver.ctxCreate(pctx, flags, dev)
+    CUDADriver.enter(494)
+    return CUDADriver.ctxCreate(pctx, flags, dev)
 }
 
 @c @implementation
@@ -177,35 +209,42 @@ public func cuCtxCreate_v3(
     _ pctx: UnsafeMutablePointer<CUcontext?>!, _ paramsArray: UnsafeMutablePointer<CUexecAffinityParam>!,
     _ numParams: Int32, _ flags: UInt32, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.ctxCreateV3(pctx, paramsArray, numParams, flags, dev)
+    CUDADriver.enter(495)
+    return CUDADriver.ctxCreateV3(pctx, paramsArray, numParams, flags, dev)
 }
 
 @c @implementation
 public func cuCtxDestroy(_ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxDestroy(ctx)
+    CUDADriver.enter(536)
+    return CUDADriver.ctxDestroy(ctx)
 }
 
 @c @implementation
 public func cuCtxPopCurrent(_ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
-    CUDADriver.ctxPopCurrent(pctx)
+    CUDADriver.enter(537)
+    return CUDADriver.ctxPopCurrent(pctx)
 }
 
 @c @implementation
 public func cuCtxPushCurrent(_ ctx: CUcontext!) -> CUresult {
-    CUDADriver.ctxPushCurrent(ctx)
+    CUDADriver.enter(538)
+    return CUDADriver.ctxPushCurrent(ctx)
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxRelease(_ dev: CUdevice) -> CUresult {
-    CUDADriver.devicePrimaryCtxRelease(dev)
+    CUDADriver.enter(542)
+    return CUDADriver.devicePrimaryCtxRelease(dev)
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxReset(_ dev: CUdevice) -> CUresult {
-    CUDADriver.devicePrimaryCtxReset(dev)
+    CUDADriver.enter(543)
+    return CUDADriver.devicePrimaryCtxReset(dev)
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxSetFlags(_ dev: CUdevice, _ flags: UInt32) -> CUresult {
-    CUDADriver.devicePrimaryCtxSetFlags(dev, flags)
+    CUDADriver.enter(544)
+    return CUDADriver.devicePrimaryCtxSetFlags(dev, flags)
 }

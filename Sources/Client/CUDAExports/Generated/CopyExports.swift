@@ -5,7 +5,8 @@ import CUDAClient
 
 @c @implementation
 public func cuMemcpy_ptds(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int) -> CUresult {
-    CUDADriver.memcpy(dst, src, ByteCount)
+    CUDADriver.enter(111)
+    return CUDADriver.memcpy(dst, src, ByteCount)
 }
 
 @c @implementation
@@ -13,24 +14,28 @@ public func cuMemcpyPeer_ptds(
     _ dstDevice: CUdeviceptr, _ dstContext: CUcontext!, _ srcDevice: CUdeviceptr, _ srcContext: CUcontext!,
     _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
+    CUDADriver.enter(112)
+    return CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int) -> CUresult {
-    CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
+    CUDADriver.enter(113)
+    return CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyDtoH_v2_ptds(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
+    CUDADriver.enter(114)
+    return CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyDtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int) -> CUresult {
-    CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
+    CUDADriver.enter(115)
+    return CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
 }
 
 @c @implementation
@@ -70,17 +75,20 @@ public func cuMemcpyAtoA_v2_ptds(
 
 @c @implementation
 public func cuMemcpy2D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
-    CUDADriver.memcpy2DV2(pCopy)
+    CUDADriver.enter(121)
+    return CUDADriver.memcpy2DV2(pCopy)
 }
 
 @c @implementation
 public func cuMemcpy2DUnaligned_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
-    CUDADriver.memcpy2DUnalignedV2(pCopy)
+    CUDADriver.enter(122)
+    return CUDADriver.memcpy2DUnalignedV2(pCopy)
 }
 
 @c @implementation
 public func cuMemcpy3D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
-    CUDADriver.memcpy3DV2(pCopy)
+    CUDADriver.enter(123)
+    return CUDADriver.memcpy3DV2(pCopy)
 }
 
 @c @implementation
@@ -92,7 +100,8 @@ public func cuMemcpy3DPeer_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!) -> 
 public func cuMemcpyAsync_ptsz(
     _ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyAsync(dst, src, ByteCount, CUDADriver.perThread(hStream))
+    CUDADriver.enter(125)
+    return CUDADriver.memcpyAsync(dst, src, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -100,28 +109,33 @@ public func cuMemcpyPeerAsync_ptsz(
     _ dstDevice: CUdeviceptr, _ dstContext: CUcontext!, _ srcDevice: CUdeviceptr, _ srcContext: CUcontext!,
     _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyPeerAsync(dstDevice, dstContext, srcDevice, srcContext, ByteCount, CUDADriver.perThread(hStream))
+    CUDADriver.enter(126)
+    return CUDADriver.memcpyPeerAsync(
+        dstDevice, dstContext, srcDevice, srcContext, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemcpyHtoDAsync_v2_ptsz(
     _ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, CUDADriver.perThread(hStream))
+    CUDADriver.enter(127)
+    return CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemcpyDtoHAsync_v2_ptsz(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, CUDADriver.perThread(hStream))
+    CUDADriver.enter(128)
+    return CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemcpyDtoDAsync_v2_ptsz(
     _ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, CUDADriver.perThread(hStream))
+    CUDADriver.enter(129)
+    return CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -141,12 +155,14 @@ public func cuMemcpyAtoHAsync_v2_ptsz(
 
 @c @implementation
 public func cuMemcpy2DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memcpy2DAsyncV2(pCopy, CUDADriver.perThread(hStream))
+    CUDADriver.enter(132)
+    return CUDADriver.memcpy2DAsyncV2(pCopy, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memcpy3DAsyncV2(pCopy, CUDADriver.perThread(hStream))
+    CUDADriver.enter(133)
+    return CUDADriver.memcpy3DAsyncV2(pCopy, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -300,19 +316,22 @@ public func cuMemcpy3DAsync(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_v1>!, _ hStream
 
 @c @implementation
 public func cuMemcpyHtoD_v2(_ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int) -> CUresult {
-    CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
+    CUDADriver.enter(546)
+    return CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyDtoH_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
+    CUDADriver.enter(547)
+    return CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyDtoD_v2(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int) -> CUresult {
-    CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
+    CUDADriver.enter(548)
+    return CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
 }
 
 @c @implementation
@@ -367,58 +386,68 @@ public func cuMemcpyAtoHAsync_v2(
 
 @c @implementation
 public func cuMemcpy2D_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
-    CUDADriver.memcpy2DV2(pCopy)
+    CUDADriver.enter(556)
+    return CUDADriver.memcpy2DV2(pCopy)
 }
 
 @c @implementation
 public func cuMemcpy2DUnaligned_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
-    CUDADriver.memcpy2DUnalignedV2(pCopy)
+    CUDADriver.enter(557)
+    return CUDADriver.memcpy2DUnalignedV2(pCopy)
 }
 
 @c @implementation
 public func cuMemcpy3D_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
-    CUDADriver.memcpy3DV2(pCopy)
+    CUDADriver.enter(558)
+    return CUDADriver.memcpy3DV2(pCopy)
 }
 
 @c @implementation
 public func cuMemcpyHtoDAsync_v2(
     _ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, hStream)
+    CUDADriver.enter(559)
+    return CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, hStream)
 }
 
 @c @implementation
 public func cuMemcpyDtoHAsync_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, hStream)
+    CUDADriver.enter(560)
+    return CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, hStream)
 }
 
 @c @implementation
 public func cuMemcpyDtoDAsync_v2(
     _ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, hStream)
+    CUDADriver.enter(561)
+    return CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, hStream)
 }
 
 @c @implementation
 public func cuMemcpy2DAsync_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memcpy2DAsyncV2(pCopy, hStream)
+    CUDADriver.enter(562)
+    return CUDADriver.memcpy2DAsyncV2(pCopy, hStream)
 }
 
 @c @implementation
 public func cuMemcpy3DAsync_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memcpy3DAsyncV2(pCopy, hStream)
+    CUDADriver.enter(563)
+    return CUDADriver.memcpy3DAsyncV2(pCopy, hStream)
 }
 
 @c @implementation
 public func cuMemcpy(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int) -> CUresult {
-    CUDADriver.memcpy(dst, src, ByteCount)
+    CUDADriver.enter(570)
+    return CUDADriver.memcpy(dst, src, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAsync(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memcpyAsync(dst, src, ByteCount, hStream)
+    CUDADriver.enter(571)
+    return CUDADriver.memcpyAsync(dst, src, ByteCount, hStream)
 }
 
 @c @implementation
@@ -426,7 +455,8 @@ public func cuMemcpyPeer(
     _ dstDevice: CUdeviceptr, _ dstContext: CUcontext!, _ srcDevice: CUdeviceptr, _ srcContext: CUcontext!,
     _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
+    CUDADriver.enter(572)
+    return CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
 }
 
 @c @implementation
@@ -434,7 +464,8 @@ public func cuMemcpyPeerAsync(
     _ dstDevice: CUdeviceptr, _ dstContext: CUcontext!, _ srcDevice: CUdeviceptr, _ srcContext: CUcontext!,
     _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyPeerAsync(dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream)
+    CUDADriver.enter(573)
+    return CUDADriver.memcpyPeerAsync(dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream)
 }
 
 @c @implementation

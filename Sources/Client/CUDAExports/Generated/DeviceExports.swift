@@ -5,22 +5,26 @@ import CUDAClient
 
 @c @implementation
 public func cuDeviceGet(_ device: UnsafeMutablePointer<CUdevice>!, _ ordinal: Int32) -> CUresult {
-    CUDADriver.deviceGet(device, ordinal)
+    CUDADriver.enter(5)
+    return CUDADriver.deviceGet(device, ordinal)
 }
 
 @c @implementation
 public func cuDeviceGetCount(_ count: UnsafeMutablePointer<Int32>!) -> CUresult {
-    CUDADriver.deviceGetCount(count)
+    CUDADriver.enter(6)
+    return CUDADriver.deviceGetCount(count)
 }
 
 @c @implementation
 public func cuDeviceGetName(_ name: UnsafeMutablePointer<CChar>!, _ len: Int32, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceGetName(name, len, dev)
+    CUDADriver.enter(7)
+    return CUDADriver.deviceGetName(name, len, dev)
 }
 
 @c @implementation
 public func cuDeviceGetUuid_v2(_ uuid: UnsafeMutablePointer<CUuuid>!, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceGetUuid(uuid, dev)
+    CUDADriver.enter(8)
+    return CUDADriver.deviceGetUuid(uuid, dev)
 }
 
 @c @implementation
@@ -32,7 +36,8 @@ public func cuDeviceGetLuid(
 
 @c @implementation
 public func cuDeviceTotalMem_v2(_ bytes: UnsafeMutablePointer<Int>!, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceTotalMemV2(bytes, dev)
+    CUDADriver.enter(10)
+    return CUDADriver.deviceTotalMemV2(bytes, dev)
 }
 
 @c @implementation
@@ -46,7 +51,8 @@ public func cuDeviceGetTexture1DLinearMaxWidth(
 public func cuDeviceGetAttribute(
     _ pi: UnsafeMutablePointer<Int32>!, _ attrib: CUdevice_attribute, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.deviceGetAttribute(pi, attrib, dev)
+    CUDADriver.enter(12)
+    return CUDADriver.deviceGetAttribute(pi, attrib, dev)
 }
 
 @c @implementation
@@ -68,19 +74,22 @@ public func cuDeviceGetNvSciSyncAttributes(
 public func cuDeviceGetExecAffinitySupport(
     _ pi: UnsafeMutablePointer<Int32>!, _ type: CUexecAffinityType, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.deviceGetExecAffinitySupport(pi, type, dev)
+    CUDADriver.enter(18)
+    return CUDADriver.deviceGetExecAffinitySupport(pi, type, dev)
 }
 
 @c @implementation
 public func cuDeviceGetProperties(_ prop: UnsafeMutablePointer<CUdevprop>!, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceGetProperties(prop, dev)
+    CUDADriver.enter(20)
+    return CUDADriver.deviceGetProperties(prop, dev)
 }
 
 @c @implementation
 public func cuDeviceComputeCapability(
     _ major: UnsafeMutablePointer<Int32>!, _ minor: UnsafeMutablePointer<Int32>!, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.deviceComputeCapability(major, minor, dev)
+    CUDADriver.enter(21)
+    return CUDADriver.deviceComputeCapability(major, minor, dev)
 }
 
 @c @implementation
@@ -100,12 +109,14 @@ public func cuDeviceUnregisterAsyncNotification(_ device: CUdevice, _ callback: 
 public func cuDeviceGetByPCIBusId(
     _ dev: UnsafeMutablePointer<CUdevice>!, _ pciBusId: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.deviceGetByPCIBusId(dev, pciBusId)
+    CUDADriver.enter(102)
+    return CUDADriver.deviceGetByPCIBusId(dev, pciBusId)
 }
 
 @c @implementation
 public func cuDeviceGetPCIBusId(_ pciBusId: UnsafeMutablePointer<CChar>!, _ len: Int32, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceGetPCIBusId(pciBusId, len, dev)
+    CUDADriver.enter(103)
+    return CUDADriver.deviceGetPCIBusId(pciBusId, len, dev)
 }
 
 @c @implementation
@@ -132,5 +143,6 @@ public func cuDeviceTotalMem(_ bytes: UnsafeMutablePointer<UInt32>!, _ dev: CUde
 
 @c @implementation
 public func cuDeviceGetUuid(_ uuid: UnsafeMutablePointer<CUuuid>!, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceGetUuid(uuid, dev)
+    CUDADriver.enter(545)
+    return CUDADriver.deviceGetUuid(uuid, dev)
 }

@@ -5,10 +5,12 @@ import CUDAClient
 
 @c @implementation
 public func cuGetErrorString(_ error: CUresult, _ pStr: UnsafeMutablePointer<UnsafePointer<CChar>?>!) -> CUresult {
-    CUDADriver.getErrorString(error, pStr)
+    CUDADriver.enter(1)
+    return CUDADriver.getErrorString(error, pStr)
 }
 
 @c @implementation
 public func cuGetErrorName(_ error: CUresult, _ pStr: UnsafeMutablePointer<UnsafePointer<CChar>?>!) -> CUresult {
-    CUDADriver.getErrorName(error, pStr)
+    CUDADriver.enter(2)
+    return CUDADriver.getErrorName(error, pStr)
 }

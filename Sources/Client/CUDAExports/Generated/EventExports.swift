@@ -5,59 +5,70 @@ import CUDAClient
 
 @c @implementation
 public func cuEventCreate(_ phEvent: UnsafeMutablePointer<CUevent?>!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.eventCreate(phEvent, Flags)
+    CUDADriver.enter(259)
+    return CUDADriver.eventCreate(phEvent, Flags)
 }
 
 @c @implementation
 public func cuEventRecord_ptsz(_ hEvent: CUevent!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.eventRecord(hEvent, CUDADriver.perThread(hStream))
+    CUDADriver.enter(260)
+    return CUDADriver.eventRecord(hEvent, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuEventRecordWithFlags_ptsz(_ hEvent: CUevent!, _ hStream: CUstream!, _ flags: UInt32) -> CUresult {
-    CUDADriver.eventRecordWithFlags(hEvent, CUDADriver.perThread(hStream), flags)
+    CUDADriver.enter(261)
+    return CUDADriver.eventRecordWithFlags(hEvent, CUDADriver.perThread(hStream), flags)
 }
 
 @c @implementation
 public func cuEventQuery(_ hEvent: CUevent!) -> CUresult {
-    CUDADriver.eventQuery(hEvent)
+    CUDADriver.enter(262)
+    return CUDADriver.eventQuery(hEvent)
 }
 
 @c @implementation
 public func cuEventSynchronize(_ hEvent: CUevent!) -> CUresult {
-    CUDADriver.eventSynchronize(hEvent)
+    CUDADriver.enter(263)
+    return CUDADriver.eventSynchronize(hEvent)
 }
 
 @c @implementation
 public func cuEventDestroy_v2(_ hEvent: CUevent!) -> CUresult {
-    CUDADriver.eventDestroy(hEvent)
+    CUDADriver.enter(264)
+    return CUDADriver.eventDestroy(hEvent)
 }
 
 @c @implementation
 public func cuEventElapsedTime_v2(
     _ pMilliseconds: UnsafeMutablePointer<Float>!, _ hStart: CUevent!, _ hEnd: CUevent!
 ) -> CUresult {
-    CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd)
+    CUDADriver.enter(265)
+    return CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd)
 }
 
 @c @implementation
 public func cuEventDestroy(_ hEvent: CUevent!) -> CUresult {
-    CUDADriver.eventDestroy(hEvent)
+    CUDADriver.enter(540)
+    return CUDADriver.eventDestroy(hEvent)
 }
 
 @c @implementation
 public func cuEventElapsedTime(
     _ pMilliseconds: UnsafeMutablePointer<Float>!, _ hStart: CUevent!, _ hEnd: CUevent!
 ) -> CUresult {
-    CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd)
+    CUDADriver.enter(541)
+    return CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd)
 }
 
 @c @implementation
 public func cuEventRecord(_ hEvent: CUevent!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.eventRecord(hEvent, hStream)
+    CUDADriver.enter(602)
+    return CUDADriver.eventRecord(hEvent, hStream)
 }
 
 @c @implementation
 public func cuEventRecordWithFlags(_ hEvent: CUevent!, _ hStream: CUstream!, _ flags: UInt32) -> CUresult {
-    CUDADriver.eventRecordWithFlags(hEvent, hStream, flags)
+    CUDADriver.enter(603)
+    return CUDADriver.eventRecordWithFlags(hEvent, hStream, flags)
 }

@@ -7,27 +7,32 @@ import CUDAClient
 public func cuFuncGetAttribute(
     _ pi: UnsafeMutablePointer<Int32>!, _ attrib: CUfunction_attribute, _ hfunc: CUfunction!
 ) -> CUresult {
-    CUDADriver.funcGetAttribute(pi, attrib, hfunc)
+    CUDADriver.enter(279)
+    return CUDADriver.funcGetAttribute(pi, attrib, hfunc)
 }
 
 @c @implementation
 public func cuFuncSetAttribute(_ hfunc: CUfunction!, _ attrib: CUfunction_attribute, _ value: Int32) -> CUresult {
-    CUDADriver.funcSetAttribute(hfunc, attrib, value)
+    CUDADriver.enter(280)
+    return CUDADriver.funcSetAttribute(hfunc, attrib, value)
 }
 
 @c @implementation
 public func cuFuncSetCacheConfig(_ hfunc: CUfunction!, _ config: CUfunc_cache) -> CUresult {
-    CUDADriver.funcSetCacheConfig(hfunc, config)
+    CUDADriver.enter(281)
+    return CUDADriver.funcSetCacheConfig(hfunc, config)
 }
 
 @c @implementation
 public func cuFuncGetModule(_ hmod: UnsafeMutablePointer<CUmodule?>!, _ hfunc: CUfunction!) -> CUresult {
-    CUDADriver.funcGetModule(hmod, hfunc)
+    CUDADriver.enter(282)
+    return CUDADriver.funcGetModule(hmod, hfunc)
 }
 
 @c @implementation
 public func cuFuncGetName(_ name: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ hfunc: CUfunction!) -> CUresult {
-    CUDADriver.funcGetName(name, hfunc)
+    CUDADriver.enter(283)
+    return CUDADriver.funcGetName(name, hfunc)
 }
 
 @c @implementation
@@ -35,24 +40,28 @@ public func cuFuncGetParamInfo(
     _ `func`: CUfunction!, _ paramIndex: Int, _ paramOffset: UnsafeMutablePointer<Int>!,
     _ paramSize: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.funcGetParamInfo(`func`, paramIndex, paramOffset, paramSize)
+    CUDADriver.enter(284)
+    return CUDADriver.funcGetParamInfo(`func`, paramIndex, paramOffset, paramSize)
 }
 
 @c @implementation
 public func cuFuncGetParamCount(_ `func`: CUfunction!, _ paramCount: UnsafeMutablePointer<Int>!) -> CUresult {
-    CUDADriver.funcGetParamCount(`func`, paramCount)
+    CUDADriver.enter(285)
+    return CUDADriver.funcGetParamCount(`func`, paramCount)
 }
 
 @c @implementation
 public func cuFuncIsLoaded(
     _ state: UnsafeMutablePointer<CUfunctionLoadingState>!, _ function: CUfunction!
 ) -> CUresult {
-    CUDADriver.funcIsLoaded(state, function)
+    CUDADriver.enter(286)
+    return CUDADriver.funcIsLoaded(state, function)
 }
 
 @c @implementation
 public func cuFuncLoad(_ function: CUfunction!) -> CUresult {
-    CUDADriver.funcLoad(function)
+    CUDADriver.enter(287)
+    return CUDADriver.funcLoad(function)
 }
 
 @c @implementation
@@ -62,7 +71,8 @@ public func cuLaunchKernel_ptsz(
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!,
     _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.launchKernel(
+    CUDADriver.enter(288)
+    return CUDADriver.launchKernel(
         f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes,
         CUDADriver.perThread(hStream), kernelParams, extra)
 }
@@ -73,6 +83,7 @@ public func cuLaunchKernelEx_ptsz(
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!,
     _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
+    CUDADriver.enter(289)
     guard let config else { return CUDA_ERROR_INVALID_VALUE }
     var perThread = config.pointee
     perThread.hStream = CUDADriver.perThread(perThread.hStream)
@@ -85,7 +96,8 @@ public func cuLaunchCooperativeKernel_ptsz(
     _ blockDimY: UInt32, _ blockDimZ: UInt32, _ sharedMemBytes: UInt32, _ hStream: CUstream!,
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.launchCooperativeKernel(
+    CUDADriver.enter(290)
+    return CUDADriver.launchCooperativeKernel(
         f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes,
         CUDADriver.perThread(hStream), kernelParams)
 }
@@ -94,14 +106,16 @@ public func cuLaunchCooperativeKernel_ptsz(
 public func cuLaunchHostFunc_ptsz(
     _ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.launchHostFunc(CUDADriver.perThread(hStream), fn, userData)
+    CUDADriver.enter(291)
+    return CUDADriver.launchHostFunc(CUDADriver.perThread(hStream), fn, userData)
 }
 
 @c @implementation
 public func cuLaunchHostFunc_v2_ptsz(
     _ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!, _ syncMode: UInt32
 ) -> CUresult {
-    CUDADriver.launchHostFuncV2(CUDADriver.perThread(hStream), fn, userData, syncMode)
+    CUDADriver.enter(292)
+    return CUDADriver.launchHostFuncV2(CUDADriver.perThread(hStream), fn, userData, syncMode)
 }
 
 @c @implementation
@@ -167,7 +181,8 @@ public func cuParamSetTexRef(_ hfunc: CUfunction!, _ texunit: Int32, _ hTexRef: 
 
 @c @implementation
 public func cuFuncSetSharedMemConfig(_ hfunc: CUfunction!, _ config: CUsharedconfig) -> CUresult {
-    CUDADriver.funcSetSharedMemConfig(hfunc, config)
+    CUDADriver.enter(304)
+    return CUDADriver.funcSetSharedMemConfig(hfunc, config)
 }
 
 @c @implementation
@@ -177,7 +192,8 @@ public func cuLaunchKernel(
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!,
     _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.launchKernel(
+    CUDADriver.enter(604)
+    return CUDADriver.launchKernel(
         f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra)
 }
 
@@ -187,19 +203,22 @@ public func cuLaunchKernelEx(
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!,
     _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.launchKernelEx(config, f, kernelParams, extra)
+    CUDADriver.enter(605)
+    return CUDADriver.launchKernelEx(config, f, kernelParams, extra)
 }
 
 @c @implementation
 public func cuLaunchHostFunc(_ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!) -> CUresult {
-    CUDADriver.launchHostFunc(hStream, fn, userData)
+    CUDADriver.enter(606)
+    return CUDADriver.launchHostFunc(hStream, fn, userData)
 }
 
 @c @implementation
 public func cuLaunchHostFunc_v2(
     _ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!, _ syncMode: UInt32
 ) -> CUresult {
-    CUDADriver.launchHostFuncV2(hStream, fn, userData, syncMode)
+    CUDADriver.enter(607)
+    return CUDADriver.launchHostFuncV2(hStream, fn, userData, syncMode)
 }
 
 @c @implementation
@@ -208,6 +227,7 @@ public func cuLaunchCooperativeKernel(
     _ blockDimY: UInt32, _ blockDimZ: UInt32, _ sharedMemBytes: UInt32, _ hStream: CUstream!,
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.launchCooperativeKernel(
+    CUDADriver.enter(632)
+    return CUDADriver.launchCooperativeKernel(
         f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams)
 }

@@ -89,7 +89,8 @@ public func cuGreenCtxWaitEvent(_ hCtx: CUgreenCtx!, _ hEvent: CUevent!) -> CUre
 
 @c @implementation
 public func cuStreamGetGreenCtx(_ hStream: CUstream!, _ phCtx: UnsafeMutablePointer<CUgreenCtx?>!) -> CUresult {
-    CUDADriver.streamGetGreenCtx(hStream, phCtx)
+    CUDADriver.enter(477)
+    return CUDADriver.streamGetGreenCtx(hStream, phCtx)
 }
 
 @c @implementation

@@ -6,17 +6,20 @@ import CUDAProcTable
 
 @c @implementation
 public func cuInit(_ Flags: UInt32) -> CUresult {
-    CUDADriver.initialize(Flags)
+    CUDADriver.enter(3)
+    return CUDADriver.initialize(Flags)
 }
 
 @c @implementation
 public func cuDriverGetVersion(_ driverVersion: UnsafeMutablePointer<Int32>!) -> CUresult {
-    CUDADriver.driverGetVersion(driverVersion)
+    CUDADriver.enter(4)
+    return CUDADriver.driverGetVersion(driverVersion)
 }
 
 @c @implementation
 public func cuModuleGetLoadingMode(_ mode: UnsafeMutablePointer<CUmoduleLoadingMode>!) -> CUresult {
-    CUDADriver.moduleGetLoadingMode(mode)
+    CUDADriver.enter(59)
+    return CUDADriver.moduleGetLoadingMode(mode)
 }
 
 @c @implementation
@@ -24,14 +27,16 @@ public func cuGetProcAddress_v2(
     _ symbol: UnsafePointer<CChar>!, _ pfn: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ cudaVersion: Int32,
     _ flags: cuuint64_t, _ symbolStatus: UnsafeMutablePointer<CUdriverProcAddressQueryResult>!
 ) -> CUresult {
-    CUDADriver.getProcAddressV2(symbol, pfn, cudaVersion, flags, symbolStatus, roost_proc_lookup)
+    CUDADriver.enter(456)
+    return CUDADriver.getProcAddressV2(symbol, pfn, cudaVersion, flags, symbolStatus, roost_proc_lookup)
 }
 
 @c @implementation
 public func cuGetExportTable(
     _ ppExportTable: UnsafeMutablePointer<UnsafeRawPointer?>!, _ pExportTableId: UnsafePointer<CUuuid>!
 ) -> CUresult {
-    CUDADriver.getExportTable(ppExportTable, pExportTableId)
+    CUDADriver.enter(465)
+    return CUDADriver.getExportTable(ppExportTable, pExportTableId)
 }
 
 @c @implementation
@@ -39,5 +44,6 @@ public func cuGetProcAddress(
     _ symbol: UnsafePointer<CChar>!, _ pfn: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ cudaVersion: Int32,
     _ flags: cuuint64_t
 ) -> CUresult {
-    CUDADriver.getProcAddress(symbol, pfn, cudaVersion, flags, roost_proc_lookup)
+    CUDADriver.enter(678)
+    return CUDADriver.getProcAddress(symbol, pfn, cudaVersion, flags, roost_proc_lookup)
 }

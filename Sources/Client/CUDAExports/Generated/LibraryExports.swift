@@ -11,7 +11,8 @@ public func cuLibraryLoadData(
     _ libraryOptions: UnsafeMutablePointer<CUlibraryOption>!,
     _ libraryOptionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ numLibraryOptions: UInt32
 ) -> CUresult {
-    CUDADriver.libraryLoadData(
+    CUDADriver.enter(71)
+    return CUDADriver.libraryLoadData(
         library, code, jitOptions, jitOptionsValues, numJitOptions, libraryOptions, libraryOptionValues,
         numLibraryOptions)
 }
@@ -24,48 +25,56 @@ public func cuLibraryLoadFromFile(
     _ libraryOptions: UnsafeMutablePointer<CUlibraryOption>!,
     _ libraryOptionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ numLibraryOptions: UInt32
 ) -> CUresult {
-    CUDADriver.libraryLoadFromFile(
+    CUDADriver.enter(72)
+    return CUDADriver.libraryLoadFromFile(
         library, fileName, jitOptions, jitOptionsValues, numJitOptions, libraryOptions, libraryOptionValues,
         numLibraryOptions)
 }
 
 @c @implementation
 public func cuLibraryUnload(_ library: CUlibrary!) -> CUresult {
-    CUDADriver.libraryUnload(library)
+    CUDADriver.enter(73)
+    return CUDADriver.libraryUnload(library)
 }
 
 @c @implementation
 public func cuLibraryGetKernel(
     _ pKernel: UnsafeMutablePointer<CUkernel?>!, _ library: CUlibrary!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.libraryGetKernel(pKernel, library, name)
+    CUDADriver.enter(74)
+    return CUDADriver.libraryGetKernel(pKernel, library, name)
 }
 
 @c @implementation
 public func cuLibraryGetKernelCount(_ count: UnsafeMutablePointer<UInt32>!, _ lib: CUlibrary!) -> CUresult {
-    CUDADriver.libraryGetKernelCount(count, lib)
+    CUDADriver.enter(75)
+    return CUDADriver.libraryGetKernelCount(count, lib)
 }
 
 @c @implementation
 public func cuLibraryEnumerateKernels(
     _ kernels: UnsafeMutablePointer<CUkernel?>!, _ numKernels: UInt32, _ lib: CUlibrary!
 ) -> CUresult {
-    CUDADriver.libraryEnumerateKernels(kernels, numKernels, lib)
+    CUDADriver.enter(76)
+    return CUDADriver.libraryEnumerateKernels(kernels, numKernels, lib)
 }
 
 @c @implementation
 public func cuLibraryGetModule(_ pMod: UnsafeMutablePointer<CUmodule?>!, _ library: CUlibrary!) -> CUresult {
-    CUDADriver.libraryGetModule(pMod, library)
+    CUDADriver.enter(77)
+    return CUDADriver.libraryGetModule(pMod, library)
 }
 
 @c @implementation
 public func cuKernelGetFunction(_ pFunc: UnsafeMutablePointer<CUfunction?>!, _ kernel: CUkernel!) -> CUresult {
-    CUDADriver.kernelGetFunction(pFunc, kernel)
+    CUDADriver.enter(78)
+    return CUDADriver.kernelGetFunction(pFunc, kernel)
 }
 
 @c @implementation
 public func cuKernelGetLibrary(_ pLib: UnsafeMutablePointer<CUlibrary?>!, _ kernel: CUkernel!) -> CUresult {
-    CUDADriver.kernelGetLibrary(pLib, kernel)
+    CUDADriver.enter(79)
+    return CUDADriver.kernelGetLibrary(pLib, kernel)
 }
 
 @c @implementation
@@ -73,7 +82,8 @@ public func cuLibraryGetGlobal(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytes: UnsafeMutablePointer<Int>!, _ library: CUlibrary!,
     _ name: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.libraryGetGlobal(dptr, bytes, library, name)
+    CUDADriver.enter(80)
+    return CUDADriver.libraryGetGlobal(dptr, bytes, library, name)
 }
 
 @c @implementation
@@ -81,38 +91,44 @@ public func cuLibraryGetManaged(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytes: UnsafeMutablePointer<Int>!, _ library: CUlibrary!,
     _ name: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.libraryGetManaged(dptr, bytes, library, name)
+    CUDADriver.enter(81)
+    return CUDADriver.libraryGetManaged(dptr, bytes, library, name)
 }
 
 @c @implementation
 public func cuLibraryGetUnifiedFunction(
     _ fptr: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ library: CUlibrary!, _ symbol: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.libraryGetUnifiedFunction(fptr, library, symbol)
+    CUDADriver.enter(82)
+    return CUDADriver.libraryGetUnifiedFunction(fptr, library, symbol)
 }
 
 @c @implementation
 public func cuKernelGetAttribute(
     _ pi: UnsafeMutablePointer<Int32>!, _ attrib: CUfunction_attribute, _ kernel: CUkernel!, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.kernelGetAttribute(pi, attrib, kernel, dev)
+    CUDADriver.enter(83)
+    return CUDADriver.kernelGetAttribute(pi, attrib, kernel, dev)
 }
 
 @c @implementation
 public func cuKernelSetAttribute(
     _ attrib: CUfunction_attribute, _ val: Int32, _ kernel: CUkernel!, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.kernelSetAttribute(attrib, val, kernel, dev)
+    CUDADriver.enter(84)
+    return CUDADriver.kernelSetAttribute(attrib, val, kernel, dev)
 }
 
 @c @implementation
 public func cuKernelSetCacheConfig(_ kernel: CUkernel!, _ config: CUfunc_cache, _ dev: CUdevice) -> CUresult {
-    CUDADriver.kernelSetCacheConfig(kernel, config, dev)
+    CUDADriver.enter(85)
+    return CUDADriver.kernelSetCacheConfig(kernel, config, dev)
 }
 
 @c @implementation
 public func cuKernelGetName(_ name: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ hfunc: CUkernel!) -> CUresult {
-    CUDADriver.kernelGetName(name, hfunc)
+    CUDADriver.enter(86)
+    return CUDADriver.kernelGetName(name, hfunc)
 }
 
 @c @implementation
@@ -120,10 +136,12 @@ public func cuKernelGetParamInfo(
     _ kernel: CUkernel!, _ paramIndex: Int, _ paramOffset: UnsafeMutablePointer<Int>!,
     _ paramSize: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.kernelGetParamInfo(kernel, paramIndex, paramOffset, paramSize)
+    CUDADriver.enter(87)
+    return CUDADriver.kernelGetParamInfo(kernel, paramIndex, paramOffset, paramSize)
 }
 
 @c @implementation
 public func cuKernelGetParamCount(_ kernel: CUkernel!, _ paramCount: UnsafeMutablePointer<Int>!) -> CUresult {
-    CUDADriver.kernelGetParamCount(kernel, paramCount)
+    CUDADriver.enter(88)
+    return CUDADriver.kernelGetParamCount(kernel, paramCount)
 }

@@ -8,7 +8,8 @@ public func cuLinkCreate_v2(
     _ numOptions: UInt32, _ options: UnsafeMutablePointer<CUjit_option>!,
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ stateOut: UnsafeMutablePointer<CUlinkState?>!
 ) -> CUresult {
-    CUDADriver.linkCreate(numOptions, options, optionValues, stateOut)
+    CUDADriver.enter(64)
+    return CUDADriver.linkCreate(numOptions, options, optionValues, stateOut)
 }
 
 @c @implementation
@@ -17,7 +18,8 @@ public func cuLinkAddData_v2(
     _ name: UnsafePointer<CChar>!, _ numOptions: UInt32, _ options: UnsafeMutablePointer<CUjit_option>!,
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.linkAddData(state, type, data, size, name, numOptions, options, optionValues)
+    CUDADriver.enter(65)
+    return CUDADriver.linkAddData(state, type, data, size, name, numOptions, options, optionValues)
 }
 
 @c @implementation
@@ -25,7 +27,8 @@ public func cuLinkAddFile_v2(
     _ state: CUlinkState!, _ type: CUjitInputType, _ path: UnsafePointer<CChar>!, _ numOptions: UInt32,
     _ options: UnsafeMutablePointer<CUjit_option>!, _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues)
+    CUDADriver.enter(66)
+    return CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues)
 }
 
 @c @implementation
@@ -33,12 +36,14 @@ public func cuLinkComplete(
     _ state: CUlinkState!, _ cubinOut: UnsafeMutablePointer<UnsafeMutableRawPointer?>!,
     _ sizeOut: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.linkComplete(state, cubinOut, sizeOut)
+    CUDADriver.enter(67)
+    return CUDADriver.linkComplete(state, cubinOut, sizeOut)
 }
 
 @c @implementation
 public func cuLinkDestroy(_ state: CUlinkState!) -> CUresult {
-    CUDADriver.linkDestroy(state)
+    CUDADriver.enter(68)
+    return CUDADriver.linkDestroy(state)
 }
 
 @c @implementation
@@ -46,7 +51,8 @@ public func cuLinkCreate(
     _ numOptions: UInt32, _ options: UnsafeMutablePointer<CUjit_option>!,
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ stateOut: UnsafeMutablePointer<CUlinkState?>!
 ) -> CUresult {
-    CUDADriver.linkCreate(numOptions, options, optionValues, stateOut)
+    CUDADriver.enter(488)
+    return CUDADriver.linkCreate(numOptions, options, optionValues, stateOut)
 }
 
 @c @implementation
@@ -55,7 +61,8 @@ public func cuLinkAddData(
     _ name: UnsafePointer<CChar>!, _ numOptions: UInt32, _ options: UnsafeMutablePointer<CUjit_option>!,
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.linkAddData(state, type, data, size, name, numOptions, options, optionValues)
+    CUDADriver.enter(489)
+    return CUDADriver.linkAddData(state, type, data, size, name, numOptions, options, optionValues)
 }
 
 @c @implementation
@@ -63,5 +70,6 @@ public func cuLinkAddFile(
     _ state: CUlinkState!, _ type: CUjitInputType, _ path: UnsafePointer<CChar>!, _ numOptions: UInt32,
     _ options: UnsafeMutablePointer<CUjit_option>!, _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues)
+    CUDADriver.enter(490)
+    return CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues)
 }

@@ -8,24 +8,28 @@ public func cuLogsRegisterCallback(
     _ callbackFunc: CUlogsCallback!, _ userData: UnsafeMutableRawPointer!,
     _ callback_out: UnsafeMutablePointer<CUlogsCallbackHandle?>!
 ) -> CUresult {
-    CUDADriver.logsRegisterCallback(callbackFunc, userData, callback_out)
+    CUDADriver.enter(481)
+    return CUDADriver.logsRegisterCallback(callbackFunc, userData, callback_out)
 }
 
 @c @implementation
 public func cuLogsUnregisterCallback(_ callback: CUlogsCallbackHandle!) -> CUresult {
-    CUDADriver.logsUnregisterCallback(callback)
+    CUDADriver.enter(482)
+    return CUDADriver.logsUnregisterCallback(callback)
 }
 
 @c @implementation
 public func cuLogsCurrent(_ iterator_out: UnsafeMutablePointer<CUlogIterator>!, _ flags: UInt32) -> CUresult {
-    CUDADriver.logsCurrent(iterator_out, flags)
+    CUDADriver.enter(483)
+    return CUDADriver.logsCurrent(iterator_out, flags)
 }
 
 @c @implementation
 public func cuLogsDumpToFile(
     _ iterator: UnsafeMutablePointer<CUlogIterator>!, _ pathToFile: UnsafePointer<CChar>!, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.logsDumpToFile(iterator, pathToFile, flags)
+    CUDADriver.enter(484)
+    return CUDADriver.logsDumpToFile(iterator, pathToFile, flags)
 }
 
 @c @implementation
@@ -33,5 +37,6 @@ public func cuLogsDumpToMemory(
     _ iterator: UnsafeMutablePointer<CUlogIterator>!, _ buffer: UnsafeMutablePointer<CChar>!,
     _ size: UnsafeMutablePointer<Int>!, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.logsDumpToMemory(iterator, buffer, size, flags)
+    CUDADriver.enter(485)
+    return CUDADriver.logsDumpToMemory(iterator, buffer, size, flags)
 }

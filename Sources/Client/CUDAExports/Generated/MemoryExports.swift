@@ -12,12 +12,14 @@ public func cuFlushGPUDirectRDMAWrites(
 
 @c @implementation
 public func cuMemGetInfo_v2(_ free: UnsafeMutablePointer<Int>!, _ total: UnsafeMutablePointer<Int>!) -> CUresult {
-    CUDADriver.memGetInfoV2(free, total)
+    CUDADriver.enter(89)
+    return CUDADriver.memGetInfoV2(free, total)
 }
 
 @c @implementation
 public func cuMemAlloc_v2(_ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int) -> CUresult {
-    CUDADriver.memAllocV2(dptr, bytesize)
+    CUDADriver.enter(90)
+    return CUDADriver.memAllocV2(dptr, bytesize)
 }
 
 @c @implementation
@@ -25,65 +27,76 @@ public func cuMemAllocPitch_v2(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ pPitch: UnsafeMutablePointer<Int>!, _ WidthInBytes: Int,
     _ Height: Int, _ ElementSizeBytes: UInt32
 ) -> CUresult {
-    CUDADriver.memAllocPitchV2(dptr, pPitch, WidthInBytes, Height, ElementSizeBytes)
+    CUDADriver.enter(91)
+    return CUDADriver.memAllocPitchV2(dptr, pPitch, WidthInBytes, Height, ElementSizeBytes)
 }
 
 @c @implementation
 public func cuMemFree_v2(_ dptr: CUdeviceptr) -> CUresult {
-    CUDADriver.memFreeV2(dptr)
+    CUDADriver.enter(92)
+    return CUDADriver.memFreeV2(dptr)
 }
 
 @c @implementation
 public func cuMemGetAddressRange_v2(
     _ pbase: UnsafeMutablePointer<CUdeviceptr>!, _ psize: UnsafeMutablePointer<Int>!, _ dptr: CUdeviceptr
 ) -> CUresult {
-    CUDADriver.memGetAddressRangeV2(pbase, psize, dptr)
+    CUDADriver.enter(93)
+    return CUDADriver.memGetAddressRangeV2(pbase, psize, dptr)
 }
 
 @c @implementation
 public func cuMemAllocHost_v2(_ pp: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ bytesize: Int) -> CUresult {
-    CUDADriver.memAllocHostV2(pp, bytesize)
+    CUDADriver.enter(94)
+    return CUDADriver.memAllocHostV2(pp, bytesize)
 }
 
 @c @implementation
 public func cuMemFreeHost(_ p: UnsafeMutableRawPointer!) -> CUresult {
-    CUDADriver.memFreeHost(p)
+    CUDADriver.enter(95)
+    return CUDADriver.memFreeHost(p)
 }
 
 @c @implementation
 public func cuMemHostAlloc(
     _ pp: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ bytesize: Int, _ Flags: UInt32
 ) -> CUresult {
-    CUDADriver.memHostAlloc(pp, bytesize, Flags)
+    CUDADriver.enter(96)
+    return CUDADriver.memHostAlloc(pp, bytesize, Flags)
 }
 
 @c @implementation
 public func cuMemHostGetDevicePointer_v2(
     _ pdptr: UnsafeMutablePointer<CUdeviceptr>!, _ p: UnsafeMutableRawPointer!, _ Flags: UInt32
 ) -> CUresult {
-    CUDADriver.memHostGetDevicePointerV2(pdptr, p, Flags)
+    CUDADriver.enter(97)
+    return CUDADriver.memHostGetDevicePointerV2(pdptr, p, Flags)
 }
 
 @c @implementation
 public func cuMemHostGetFlags(_ pFlags: UnsafeMutablePointer<UInt32>!, _ p: UnsafeMutableRawPointer!) -> CUresult {
-    CUDADriver.memHostGetFlags(pFlags, p)
+    CUDADriver.enter(98)
+    return CUDADriver.memHostGetFlags(pFlags, p)
 }
 
 @c @implementation
 public func cuMemAllocManaged(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.memAllocManaged(dptr, bytesize, flags)
+    CUDADriver.enter(99)
+    return CUDADriver.memAllocManaged(dptr, bytesize, flags)
 }
 
 @c @implementation
 public func cuMemHostRegister_v2(_ p: UnsafeMutableRawPointer!, _ bytesize: Int, _ Flags: UInt32) -> CUresult {
-    CUDADriver.memHostRegister(p, bytesize, Flags)
+    CUDADriver.enter(109)
+    return CUDADriver.memHostRegister(p, bytesize, Flags)
 }
 
 @c @implementation
 public func cuMemHostUnregister(_ p: UnsafeMutableRawPointer!) -> CUresult {
-    CUDADriver.memHostUnregister(p)
+    CUDADriver.enter(110)
+    return CUDADriver.memHostUnregister(p)
 }
 
 @c @implementation
@@ -98,21 +111,24 @@ public func cuMemBatchDecompressAsync_ptsz(
 public func cuPointerGetAttribute(
     _ data: UnsafeMutableRawPointer!, _ attribute: CUpointer_attribute, _ ptr: CUdeviceptr
 ) -> CUresult {
-    CUDADriver.pointerGetAttribute(data, attribute, ptr)
+    CUDADriver.enter(221)
+    return CUDADriver.pointerGetAttribute(data, attribute, ptr)
 }
 
 @c @implementation
 public func cuMemPrefetchAsync_v2_ptsz(
     _ devPtr: CUdeviceptr, _ count: Int, _ location: CUmemLocation, _ flags: UInt32, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memPrefetchAsyncV2(devPtr, count, location, flags, CUDADriver.perThread(hStream))
+    CUDADriver.enter(222)
+    return CUDADriver.memPrefetchAsyncV2(devPtr, count, location, flags, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemAdvise_v2(
     _ devPtr: CUdeviceptr, _ count: Int, _ advice: CUmem_advise, _ location: CUmemLocation
 ) -> CUresult {
-    CUDADriver.memAdviseV2(devPtr, count, advice, location)
+    CUDADriver.enter(223)
+    return CUDADriver.memAdviseV2(devPtr, count, advice, location)
 }
 
 @c @implementation
@@ -170,7 +186,8 @@ public func cuMemRangeGetAttributes(
 public func cuPointerSetAttribute(
     _ value: UnsafeRawPointer!, _ attribute: CUpointer_attribute, _ ptr: CUdeviceptr
 ) -> CUresult {
-    CUDADriver.pointerSetAttribute(value, attribute, ptr)
+    CUDADriver.enter(230)
+    return CUDADriver.pointerSetAttribute(value, attribute, ptr)
 }
 
 @c @implementation
@@ -178,12 +195,14 @@ public func cuPointerGetAttributes(
     _ numAttributes: UInt32, _ attributes: UnsafeMutablePointer<CUpointer_attribute>!,
     _ data: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ ptr: CUdeviceptr
 ) -> CUresult {
-    CUDADriver.pointerGetAttributes(numAttributes, attributes, data, ptr)
+    CUDADriver.enter(231)
+    return CUDADriver.pointerGetAttributes(numAttributes, attributes, data, ptr)
 }
 
 @c @implementation
 public func cuMemHostRegister(_ p: UnsafeMutableRawPointer!, _ bytesize: Int, _ Flags: UInt32) -> CUresult {
-    CUDADriver.memHostRegister(p, bytesize, Flags)
+    CUDADriver.enter(486)
+    return CUDADriver.memHostRegister(p, bytesize, Flags)
 }
 
 @c @implementation
@@ -232,26 +251,30 @@ public func cuMemHostGetDevicePointer(
 public func cuMemPrefetchAsync(
     _ devPtr: CUdeviceptr, _ count: Int, _ dstDevice: CUdevice, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memPrefetchAsync(devPtr, count, dstDevice, hStream)
+    CUDADriver.enter(625)
+    return CUDADriver.memPrefetchAsync(devPtr, count, dstDevice, hStream)
 }
 
 @c @implementation
 public func cuMemPrefetchAsync_ptsz(
     _ devPtr: CUdeviceptr, _ count: Int, _ dstDevice: CUdevice, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memPrefetchAsync(devPtr, count, dstDevice, CUDADriver.perThread(hStream))
+    CUDADriver.enter(626)
+    return CUDADriver.memPrefetchAsync(devPtr, count, dstDevice, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemPrefetchAsync_v2(
     _ devPtr: CUdeviceptr, _ count: Int, _ location: CUmemLocation, _ flags: UInt32, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memPrefetchAsyncV2(devPtr, count, location, flags, hStream)
+    CUDADriver.enter(627)
+    return CUDADriver.memPrefetchAsyncV2(devPtr, count, location, flags, hStream)
 }
 
 @c @implementation
 public func cuMemAdvise(_ devPtr: CUdeviceptr, _ count: Int, _ advice: CUmem_advise, _ device: CUdevice) -> CUresult {
-    CUDADriver.memAdvise(devPtr, count, advice, device)
+    CUDADriver.enter(628)
+    return CUDADriver.memAdvise(devPtr, count, advice, device)
 }
 
 @c @implementation

@@ -5,12 +5,14 @@ import CUDAClient
 
 @c @implementation
 public func cuModuleLoad(_ module: UnsafeMutablePointer<CUmodule?>!, _ fname: UnsafePointer<CChar>!) -> CUresult {
-    CUDADriver.moduleLoad(module, fname)
+    CUDADriver.enter(54)
+    return CUDADriver.moduleLoad(module, fname)
 }
 
 @c @implementation
 public func cuModuleLoadData(_ module: UnsafeMutablePointer<CUmodule?>!, _ image: UnsafeRawPointer!) -> CUresult {
-    CUDADriver.moduleLoadData(module, image)
+    CUDADriver.enter(55)
+    return CUDADriver.moduleLoadData(module, image)
 }
 
 @c @implementation
@@ -18,38 +20,44 @@ public func cuModuleLoadDataEx(
     _ module: UnsafeMutablePointer<CUmodule?>!, _ image: UnsafeRawPointer!, _ numOptions: UInt32,
     _ options: UnsafeMutablePointer<CUjit_option>!, _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
-    CUDADriver.moduleLoadDataEx(module, image, numOptions, options, optionValues)
+    CUDADriver.enter(56)
+    return CUDADriver.moduleLoadDataEx(module, image, numOptions, options, optionValues)
 }
 
 @c @implementation
 public func cuModuleLoadFatBinary(
     _ module: UnsafeMutablePointer<CUmodule?>!, _ fatCubin: UnsafeRawPointer!
 ) -> CUresult {
-    CUDADriver.moduleLoadFatBinary(module, fatCubin)
+    CUDADriver.enter(57)
+    return CUDADriver.moduleLoadFatBinary(module, fatCubin)
 }
 
 @c @implementation
 public func cuModuleUnload(_ hmod: CUmodule!) -> CUresult {
-    CUDADriver.moduleUnload(hmod)
+    CUDADriver.enter(58)
+    return CUDADriver.moduleUnload(hmod)
 }
 
 @c @implementation
 public func cuModuleGetFunction(
     _ hfunc: UnsafeMutablePointer<CUfunction?>!, _ hmod: CUmodule!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.moduleGetFunction(hfunc, hmod, name)
+    CUDADriver.enter(60)
+    return CUDADriver.moduleGetFunction(hfunc, hmod, name)
 }
 
 @c @implementation
 public func cuModuleGetFunctionCount(_ count: UnsafeMutablePointer<UInt32>!, _ mod: CUmodule!) -> CUresult {
-    CUDADriver.moduleGetFunctionCount(count, mod)
+    CUDADriver.enter(61)
+    return CUDADriver.moduleGetFunctionCount(count, mod)
 }
 
 @c @implementation
 public func cuModuleEnumerateFunctions(
     _ functions: UnsafeMutablePointer<CUfunction?>!, _ numFunctions: UInt32, _ mod: CUmodule!
 ) -> CUresult {
-    CUDADriver.moduleEnumerateFunctions(functions, numFunctions, mod)
+    CUDADriver.enter(62)
+    return CUDADriver.moduleEnumerateFunctions(functions, numFunctions, mod)
 }
 
 @c @implementation
@@ -57,21 +65,24 @@ public func cuModuleGetGlobal_v2(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytes: UnsafeMutablePointer<Int>!, _ hmod: CUmodule!,
     _ name: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.moduleGetGlobalV2(dptr, bytes, hmod, name)
+    CUDADriver.enter(63)
+    return CUDADriver.moduleGetGlobalV2(dptr, bytes, hmod, name)
 }
 
 @c @implementation
 public func cuModuleGetTexRef(
     _ pTexRef: UnsafeMutablePointer<CUtexref?>!, _ hmod: CUmodule!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.moduleGetTexRef(pTexRef, hmod, name)
+    CUDADriver.enter(69)
+    return CUDADriver.moduleGetTexRef(pTexRef, hmod, name)
 }
 
 @c @implementation
 public func cuModuleGetSurfRef(
     _ pSurfRef: UnsafeMutablePointer<CUsurfref?>!, _ hmod: CUmodule!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
-    CUDADriver.moduleGetSurfRef(pSurfRef, hmod, name)
+    CUDADriver.enter(70)
+    return CUDADriver.moduleGetSurfRef(pSurfRef, hmod, name)
 }
 
 @c @implementation

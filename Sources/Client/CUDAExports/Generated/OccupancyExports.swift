@@ -7,7 +7,8 @@ import CUDAClient
 public func cuOccupancyMaxActiveBlocksPerMultiprocessor(
     _ numBlocks: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!, _ blockSize: Int32, _ dynamicSMemSize: Int
 ) -> CUresult {
-    CUDADriver.occupancyMaxActiveBlocksPerMultiprocessor(numBlocks, `func`, blockSize, dynamicSMemSize)
+    CUDADriver.enter(395)
+    return CUDADriver.occupancyMaxActiveBlocksPerMultiprocessor(numBlocks, `func`, blockSize, dynamicSMemSize)
 }
 
 @c @implementation
@@ -15,7 +16,9 @@ public func cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
     _ numBlocks: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!, _ blockSize: Int32, _ dynamicSMemSize: Int,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.occupancyMaxActiveBlocksPerMultiprocessorWithFlags(numBlocks, `func`, blockSize, dynamicSMemSize, flags)
+    CUDADriver.enter(396)
+    return CUDADriver.occupancyMaxActiveBlocksPerMultiprocessorWithFlags(
+        numBlocks, `func`, blockSize, dynamicSMemSize, flags)
 }
 
 @c @implementation
@@ -23,7 +26,8 @@ public func cuOccupancyMaxPotentialBlockSize(
     _ minGridSize: UnsafeMutablePointer<Int32>!, _ blockSize: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!,
     _ blockSizeToDynamicSMemSize: CUoccupancyB2DSize!, _ dynamicSMemSize: Int, _ blockSizeLimit: Int32
 ) -> CUresult {
-    CUDADriver.occupancyMaxPotentialBlockSize(
+    CUDADriver.enter(397)
+    return CUDADriver.occupancyMaxPotentialBlockSize(
         minGridSize, blockSize, `func`, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit)
 }
 
@@ -33,7 +37,8 @@ public func cuOccupancyMaxPotentialBlockSizeWithFlags(
     _ blockSizeToDynamicSMemSize: CUoccupancyB2DSize!, _ dynamicSMemSize: Int, _ blockSizeLimit: Int32,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.occupancyMaxPotentialBlockSizeWithFlags(
+    CUDADriver.enter(398)
+    return CUDADriver.occupancyMaxPotentialBlockSizeWithFlags(
         minGridSize, blockSize, `func`, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit, flags)
 }
 
@@ -41,19 +46,22 @@ public func cuOccupancyMaxPotentialBlockSizeWithFlags(
 public func cuOccupancyAvailableDynamicSMemPerBlock(
     _ dynamicSmemSize: UnsafeMutablePointer<Int>!, _ `func`: CUfunction!, _ numBlocks: Int32, _ blockSize: Int32
 ) -> CUresult {
-    CUDADriver.occupancyAvailableDynamicSMemPerBlock(dynamicSmemSize, `func`, numBlocks, blockSize)
+    CUDADriver.enter(399)
+    return CUDADriver.occupancyAvailableDynamicSMemPerBlock(dynamicSmemSize, `func`, numBlocks, blockSize)
 }
 
 @c @implementation
 public func cuOccupancyMaxPotentialClusterSize(
     _ clusterSize: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!, _ config: UnsafePointer<CUlaunchConfig>!
 ) -> CUresult {
-    CUDADriver.occupancyMaxPotentialClusterSize(clusterSize, `func`, config)
+    CUDADriver.enter(400)
+    return CUDADriver.occupancyMaxPotentialClusterSize(clusterSize, `func`, config)
 }
 
 @c @implementation
 public func cuOccupancyMaxActiveClusters(
     _ numClusters: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!, _ config: UnsafePointer<CUlaunchConfig>!
 ) -> CUresult {
-    CUDADriver.occupancyMaxActiveClusters(numClusters, `func`, config)
+    CUDADriver.enter(401)
+    return CUDADriver.occupancyMaxActiveClusters(numClusters, `func`, config)
 }

@@ -7,17 +7,20 @@ import CUDAClient
 public func cuDeviceCanAccessPeer(
     _ canAccessPeer: UnsafeMutablePointer<Int32>!, _ dev: CUdevice, _ peerDev: CUdevice
 ) -> CUresult {
-    CUDADriver.deviceCanAccessPeer(canAccessPeer, dev, peerDev)
+    CUDADriver.enter(444)
+    return CUDADriver.deviceCanAccessPeer(canAccessPeer, dev, peerDev)
 }
 
 @c @implementation
 public func cuCtxEnablePeerAccess(_ peerContext: CUcontext!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.ctxEnablePeerAccess(peerContext, Flags)
+    CUDADriver.enter(445)
+    return CUDADriver.ctxEnablePeerAccess(peerContext, Flags)
 }
 
 @c @implementation
 public func cuCtxDisablePeerAccess(_ peerContext: CUcontext!) -> CUresult {
-    CUDADriver.ctxDisablePeerAccess(peerContext)
+    CUDADriver.enter(446)
+    return CUDADriver.ctxDisablePeerAccess(peerContext)
 }
 
 @c @implementation
@@ -25,7 +28,8 @@ public func cuDeviceGetP2PAttribute(
     _ value: UnsafeMutablePointer<Int32>!, _ attrib: CUdevice_P2PAttribute, _ srcDevice: CUdevice,
     _ dstDevice: CUdevice
 ) -> CUresult {
-    CUDADriver.deviceGetP2PAttribute(value, attrib, srcDevice, dstDevice)
+    CUDADriver.enter(447)
+    return CUDADriver.deviceGetP2PAttribute(value, attrib, srcDevice, dstDevice)
 }
 
 @c @implementation

@@ -5,55 +5,64 @@ import CUDAClient
 
 @c @implementation
 public func cuDeviceSetMemPool(_ dev: CUdevice, _ pool: CUmemoryPool!) -> CUresult {
-    CUDADriver.deviceSetMemPool(dev, pool)
+    CUDADriver.enter(15)
+    return CUDADriver.deviceSetMemPool(dev, pool)
 }
 
 @c @implementation
 public func cuDeviceGetMemPool(_ pool: UnsafeMutablePointer<CUmemoryPool?>!, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceGetMemPool(pool, dev)
+    CUDADriver.enter(16)
+    return CUDADriver.deviceGetMemPool(pool, dev)
 }
 
 @c @implementation
 public func cuDeviceGetDefaultMemPool(_ pool_out: UnsafeMutablePointer<CUmemoryPool?>!, _ dev: CUdevice) -> CUresult {
-    CUDADriver.deviceGetDefaultMemPool(pool_out, dev)
+    CUDADriver.enter(17)
+    return CUDADriver.deviceGetDefaultMemPool(pool_out, dev)
 }
 
 @c @implementation
 public func cuMemFreeAsync_ptsz(_ dptr: CUdeviceptr, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memFreeAsync(dptr, CUDADriver.perThread(hStream))
+    CUDADriver.enter(180)
+    return CUDADriver.memFreeAsync(dptr, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemAllocAsync_ptsz(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memAllocAsync(dptr, bytesize, CUDADriver.perThread(hStream))
+    CUDADriver.enter(181)
+    return CUDADriver.memAllocAsync(dptr, bytesize, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemPoolTrimTo(_ pool: CUmemoryPool!, _ minBytesToKeep: Int) -> CUresult {
-    CUDADriver.memPoolTrimTo(pool, minBytesToKeep)
+    CUDADriver.enter(182)
+    return CUDADriver.memPoolTrimTo(pool, minBytesToKeep)
 }
 
 @c @implementation
 public func cuMemPoolSetAttribute(
     _ pool: CUmemoryPool!, _ attr: CUmemPool_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.memPoolSetAttribute(pool, attr, value)
+    CUDADriver.enter(183)
+    return CUDADriver.memPoolSetAttribute(pool, attr, value)
 }
 
 @c @implementation
 public func cuMemPoolGetAttribute(
     _ pool: CUmemoryPool!, _ attr: CUmemPool_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.memPoolGetAttribute(pool, attr, value)
+    CUDADriver.enter(184)
+    return CUDADriver.memPoolGetAttribute(pool, attr, value)
 }
 
 @c @implementation
 public func cuMemPoolSetAccess(
     _ pool: CUmemoryPool!, _ map: UnsafePointer<CUmemAccessDesc>!, _ count: Int
 ) -> CUresult {
-    CUDADriver.memPoolSetAccess(pool, map, count)
+    CUDADriver.enter(185)
+    return CUDADriver.memPoolSetAccess(pool, map, count)
 }
 
 @c @implementation
@@ -61,19 +70,22 @@ public func cuMemPoolGetAccess(
     _ flags: UnsafeMutablePointer<CUmemAccess_flags>!, _ memPool: CUmemoryPool!,
     _ location: UnsafeMutablePointer<CUmemLocation>!
 ) -> CUresult {
-    CUDADriver.memPoolGetAccess(flags, memPool, location)
+    CUDADriver.enter(186)
+    return CUDADriver.memPoolGetAccess(flags, memPool, location)
 }
 
 @c @implementation
 public func cuMemPoolCreate(
     _ pool: UnsafeMutablePointer<CUmemoryPool?>!, _ poolProps: UnsafePointer<CUmemPoolProps>!
 ) -> CUresult {
-    CUDADriver.memPoolCreate(pool, poolProps)
+    CUDADriver.enter(187)
+    return CUDADriver.memPoolCreate(pool, poolProps)
 }
 
 @c @implementation
 public func cuMemPoolDestroy(_ pool: CUmemoryPool!) -> CUresult {
-    CUDADriver.memPoolDestroy(pool)
+    CUDADriver.enter(188)
+    return CUDADriver.memPoolDestroy(pool)
 }
 
 @c @implementation
@@ -81,7 +93,8 @@ public func cuMemGetDefaultMemPool(
     _ pool_out: UnsafeMutablePointer<CUmemoryPool?>!, _ location: UnsafeMutablePointer<CUmemLocation>!,
     _ type: CUmemAllocationType
 ) -> CUresult {
-    CUDADriver.memGetDefaultMemPool(pool_out, location, type)
+    CUDADriver.enter(189)
+    return CUDADriver.memGetDefaultMemPool(pool_out, location, type)
 }
 
 @c @implementation
@@ -89,21 +102,24 @@ public func cuMemGetMemPool(
     _ pool: UnsafeMutablePointer<CUmemoryPool?>!, _ location: UnsafeMutablePointer<CUmemLocation>!,
     _ type: CUmemAllocationType
 ) -> CUresult {
-    CUDADriver.memGetMemPool(pool, location, type)
+    CUDADriver.enter(190)
+    return CUDADriver.memGetMemPool(pool, location, type)
 }
 
 @c @implementation
 public func cuMemSetMemPool(
     _ location: UnsafeMutablePointer<CUmemLocation>!, _ type: CUmemAllocationType, _ pool: CUmemoryPool!
 ) -> CUresult {
-    CUDADriver.memSetMemPool(location, type, pool)
+    CUDADriver.enter(191)
+    return CUDADriver.memSetMemPool(location, type, pool)
 }
 
 @c @implementation
 public func cuMemAllocFromPoolAsync_ptsz(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ pool: CUmemoryPool!, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memAllocFromPoolAsync(dptr, bytesize, pool, CUDADriver.perThread(hStream))
+    CUDADriver.enter(192)
+    return CUDADriver.memAllocFromPoolAsync(dptr, bytesize, pool, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -139,19 +155,22 @@ public func cuMemPoolImportPointer(
 
 @c @implementation
 public func cuMemFreeAsync(_ dptr: CUdeviceptr, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memFreeAsync(dptr, hStream)
+    CUDADriver.enter(669)
+    return CUDADriver.memFreeAsync(dptr, hStream)
 }
 
 @c @implementation
 public func cuMemAllocAsync(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memAllocAsync(dptr, bytesize, hStream)
+    CUDADriver.enter(670)
+    return CUDADriver.memAllocAsync(dptr, bytesize, hStream)
 }
 
 @c @implementation
 public func cuMemAllocFromPoolAsync(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ pool: CUmemoryPool!, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memAllocFromPoolAsync(dptr, bytesize, pool, hStream)
+    CUDADriver.enter(671)
+    return CUDADriver.memAllocFromPoolAsync(dptr, bytesize, pool, hStream)
 }

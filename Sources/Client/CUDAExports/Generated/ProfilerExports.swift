@@ -7,15 +7,18 @@ import CUDAClient
 public func cuProfilerInitialize(
     _ configFile: UnsafePointer<CChar>!, _ outputFile: UnsafePointer<CChar>!, _ outputMode: CUoutput_mode
 ) -> CUresult {
-    CUDADriver.profilerInitialize(configFile, outputFile, outputMode)
+    CUDADriver.enter(686)
+    return CUDADriver.profilerInitialize(configFile, outputFile, outputMode)
 }
 
 @c @implementation
 public func cuProfilerStart() -> CUresult {
-    CUDADriver.profilerStart()
+    CUDADriver.enter(687)
+    return CUDADriver.profilerStart()
 }
 
 @c @implementation
 public func cuProfilerStop() -> CUresult {
-    CUDADriver.profilerStop()
+    CUDADriver.enter(688)
+    return CUDADriver.profilerStop()
 }

@@ -5,74 +5,86 @@ import CUDAClient
 
 @c @implementation
 public func cuMemsetD8_v2_ptds(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int) -> CUresult {
-    CUDADriver.memsetD8V2(dstDevice, uc, N)
+    CUDADriver.enter(139)
+    return CUDADriver.memsetD8V2(dstDevice, uc, N)
 }
 
 @c @implementation
 public func cuMemsetD16_v2_ptds(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int) -> CUresult {
-    CUDADriver.memsetD16V2(dstDevice, us, N)
+    CUDADriver.enter(140)
+    return CUDADriver.memsetD16V2(dstDevice, us, N)
 }
 
 @c @implementation
 public func cuMemsetD32_v2_ptds(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int) -> CUresult {
-    CUDADriver.memsetD32V2(dstDevice, ui, N)
+    CUDADriver.enter(141)
+    return CUDADriver.memsetD32V2(dstDevice, ui, N)
 }
 
 @c @implementation
 public func cuMemsetD2D8_v2_ptds(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int
 ) -> CUresult {
-    CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height)
+    CUDADriver.enter(142)
+    return CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height)
 }
 
 @c @implementation
 public func cuMemsetD2D16_v2_ptds(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int
 ) -> CUresult {
-    CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height)
+    CUDADriver.enter(143)
+    return CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height)
 }
 
 @c @implementation
 public func cuMemsetD2D32_v2_ptds(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int
 ) -> CUresult {
-    CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height)
+    CUDADriver.enter(144)
+    return CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height)
 }
 
 @c @implementation
 public func cuMemsetD8Async_ptsz(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memsetD8Async(dstDevice, uc, N, CUDADriver.perThread(hStream))
+    CUDADriver.enter(145)
+    return CUDADriver.memsetD8Async(dstDevice, uc, N, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemsetD16Async_ptsz(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memsetD16Async(dstDevice, us, N, CUDADriver.perThread(hStream))
+    CUDADriver.enter(146)
+    return CUDADriver.memsetD16Async(dstDevice, us, N, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemsetD32Async_ptsz(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memsetD32Async(dstDevice, ui, N, CUDADriver.perThread(hStream))
+    CUDADriver.enter(147)
+    return CUDADriver.memsetD32Async(dstDevice, ui, N, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemsetD2D8Async_ptsz(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memsetD2D8Async(dstDevice, dstPitch, uc, Width, Height, CUDADriver.perThread(hStream))
+    CUDADriver.enter(148)
+    return CUDADriver.memsetD2D8Async(dstDevice, dstPitch, uc, Width, Height, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemsetD2D16Async_ptsz(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memsetD2D16Async(dstDevice, dstPitch, us, Width, Height, CUDADriver.perThread(hStream))
+    CUDADriver.enter(149)
+    return CUDADriver.memsetD2D16Async(dstDevice, dstPitch, us, Width, Height, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemsetD2D32Async_ptsz(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memsetD2D32Async(dstDevice, dstPitch, ui, Width, Height, CUDADriver.perThread(hStream))
+    CUDADriver.enter(150)
+    return CUDADriver.memsetD2D32Async(dstDevice, dstPitch, ui, Width, Height, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -113,72 +125,84 @@ public func cuMemsetD2D32(
 
 @c @implementation
 public func cuMemsetD8_v2(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int) -> CUresult {
-    CUDADriver.memsetD8V2(dstDevice, uc, N)
+    CUDADriver.enter(564)
+    return CUDADriver.memsetD8V2(dstDevice, uc, N)
 }
 
 @c @implementation
 public func cuMemsetD16_v2(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int) -> CUresult {
-    CUDADriver.memsetD16V2(dstDevice, us, N)
+    CUDADriver.enter(565)
+    return CUDADriver.memsetD16V2(dstDevice, us, N)
 }
 
 @c @implementation
 public func cuMemsetD32_v2(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int) -> CUresult {
-    CUDADriver.memsetD32V2(dstDevice, ui, N)
+    CUDADriver.enter(566)
+    return CUDADriver.memsetD32V2(dstDevice, ui, N)
 }
 
 @c @implementation
 public func cuMemsetD2D8_v2(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int
 ) -> CUresult {
-    CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height)
+    CUDADriver.enter(567)
+    return CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height)
 }
 
 @c @implementation
 public func cuMemsetD2D16_v2(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int
 ) -> CUresult {
-    CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height)
+    CUDADriver.enter(568)
+    return CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height)
 }
 
 @c @implementation
 public func cuMemsetD2D32_v2(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int
 ) -> CUresult {
-    CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height)
+    CUDADriver.enter(569)
+    return CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height)
 }
 
 @c @implementation
 public func cuMemsetD8Async(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memsetD8Async(dstDevice, uc, N, hStream)
+    CUDADriver.enter(584)
+    return CUDADriver.memsetD8Async(dstDevice, uc, N, hStream)
 }
 
 @c @implementation
 public func cuMemsetD16Async(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memsetD16Async(dstDevice, us, N, hStream)
+    CUDADriver.enter(585)
+    return CUDADriver.memsetD16Async(dstDevice, us, N, hStream)
 }
 
 @c @implementation
 public func cuMemsetD32Async(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.memsetD32Async(dstDevice, ui, N, hStream)
+    CUDADriver.enter(586)
+    return CUDADriver.memsetD32Async(dstDevice, ui, N, hStream)
 }
 
 @c @implementation
 public func cuMemsetD2D8Async(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memsetD2D8Async(dstDevice, dstPitch, uc, Width, Height, hStream)
+    CUDADriver.enter(587)
+    return CUDADriver.memsetD2D8Async(dstDevice, dstPitch, uc, Width, Height, hStream)
 }
 
 @c @implementation
 public func cuMemsetD2D16Async(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memsetD2D16Async(dstDevice, dstPitch, us, Width, Height, hStream)
+    CUDADriver.enter(588)
+    return CUDADriver.memsetD2D16Async(dstDevice, dstPitch, us, Width, Height, hStream)
 }
 
 @c @implementation
 public func cuMemsetD2D32Async(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memsetD2D32Async(dstDevice, dstPitch, ui, Width, Height, hStream)
+    CUDADriver.enter(589)
+    return CUDADriver.memsetD2D32Async(dstDevice, dstPitch, ui, Width, Height, hStream)
 }

@@ -5,80 +5,94 @@ import CUDAClient
 
 @c @implementation
 public func cuStreamCreate(_ phStream: UnsafeMutablePointer<CUstream?>!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.streamCreate(phStream, Flags)
+    CUDADriver.enter(232)
+    return CUDADriver.streamCreate(phStream, Flags)
 }
 
 @c @implementation
 public func cuStreamCreateWithPriority(
     _ phStream: UnsafeMutablePointer<CUstream?>!, _ flags: UInt32, _ priority: Int32
 ) -> CUresult {
-    CUDADriver.streamCreateWithPriority(phStream, flags, priority)
+    CUDADriver.enter(233)
+    return CUDADriver.streamCreateWithPriority(phStream, flags, priority)
 }
 
 @c @implementation
 public func cuStreamGetPriority_ptsz(_ hStream: CUstream!, _ priority: UnsafeMutablePointer<Int32>!) -> CUresult {
-    CUDADriver.streamGetPriority(CUDADriver.perThread(hStream), priority)
+    CUDADriver.enter(236)
+    return CUDADriver.streamGetPriority(CUDADriver.perThread(hStream), priority)
 }
 
 @c @implementation
 public func cuStreamGetDevice_ptsz(_ hStream: CUstream!, _ device: UnsafeMutablePointer<CUdevice>!) -> CUresult {
-    CUDADriver.streamGetDevice(CUDADriver.perThread(hStream), device)
+    CUDADriver.enter(237)
+    return CUDADriver.streamGetDevice(CUDADriver.perThread(hStream), device)
 }
 
 @c @implementation
 public func cuStreamGetFlags_ptsz(_ hStream: CUstream!, _ flags: UnsafeMutablePointer<UInt32>!) -> CUresult {
-    CUDADriver.streamGetFlags(CUDADriver.perThread(hStream), flags)
+    CUDADriver.enter(238)
+    return CUDADriver.streamGetFlags(CUDADriver.perThread(hStream), flags)
 }
 
 @c @implementation
 public func cuStreamGetId_ptsz(_ hStream: CUstream!, _ streamId: UnsafeMutablePointer<UInt64>!) -> CUresult {
-    CUDADriver.streamGetId(CUDADriver.perThread(hStream), streamId)
+    CUDADriver.enter(239)
+    return CUDADriver.streamGetId(CUDADriver.perThread(hStream), streamId)
 }
 
 @c @implementation
 public func cuStreamGetCtx_ptsz(_ hStream: CUstream!, _ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
-    CUDADriver.streamGetCtx(CUDADriver.perThread(hStream), pctx)
+    CUDADriver.enter(240)
+    return CUDADriver.streamGetCtx(CUDADriver.perThread(hStream), pctx)
 }
 
 @c @implementation
 public func cuStreamGetCtx_v2_ptsz(
     _ hStream: CUstream!, _ pCtx: UnsafeMutablePointer<CUcontext?>!, _ pGreenCtx: UnsafeMutablePointer<CUgreenCtx?>!
 ) -> CUresult {
-    CUDADriver.streamGetCtxV2(CUDADriver.perThread(hStream), pCtx, pGreenCtx)
+    CUDADriver.enter(241)
+    return CUDADriver.streamGetCtxV2(CUDADriver.perThread(hStream), pCtx, pGreenCtx)
 }
 
 @c @implementation
 public func cuStreamWaitEvent_ptsz(_ hStream: CUstream!, _ hEvent: CUevent!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.streamWaitEvent(CUDADriver.perThread(hStream), hEvent, Flags)
+    CUDADriver.enter(242)
+    return CUDADriver.streamWaitEvent(CUDADriver.perThread(hStream), hEvent, Flags)
 }
 
 @c @implementation
 public func cuStreamAddCallback_ptsz(
     _ hStream: CUstream!, _ callback: CUstreamCallback!, _ userData: UnsafeMutableRawPointer!, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamAddCallback(CUDADriver.perThread(hStream), callback, userData, flags)
+    CUDADriver.enter(243)
+    return CUDADriver.streamAddCallback(CUDADriver.perThread(hStream), callback, userData, flags)
 }
 
 @c @implementation
 public func cuStreamAttachMemAsync_ptsz(
     _ hStream: CUstream!, _ dptr: CUdeviceptr, _ length: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamAttachMemAsync(CUDADriver.perThread(hStream), dptr, length, flags)
+    CUDADriver.enter(252)
+    return CUDADriver.streamAttachMemAsync(CUDADriver.perThread(hStream), dptr, length, flags)
 }
 
 @c @implementation
 public func cuStreamQuery_ptsz(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamQuery(CUDADriver.perThread(hStream))
+    CUDADriver.enter(253)
+    return CUDADriver.streamQuery(CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuStreamSynchronize_ptsz(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamSynchronize(CUDADriver.perThread(hStream))
+    CUDADriver.enter(254)
+    return CUDADriver.streamSynchronize(CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuStreamDestroy_v2(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamDestroy(hStream)
+    CUDADriver.enter(255)
+    return CUDADriver.streamDestroy(hStream)
 }
 
 @c @implementation
@@ -102,68 +116,80 @@ public func cuStreamSetAttribute_ptsz(
 
 @c @implementation
 public func cuStreamDestroy(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamDestroy(hStream)
+    CUDADriver.enter(539)
+    return CUDADriver.streamDestroy(hStream)
 }
 
 @c @implementation
 public func cuStreamGetPriority(_ hStream: CUstream!, _ priority: UnsafeMutablePointer<Int32>!) -> CUresult {
-    CUDADriver.streamGetPriority(hStream, priority)
+    CUDADriver.enter(590)
+    return CUDADriver.streamGetPriority(hStream, priority)
 }
 
 @c @implementation
 public func cuStreamGetId(_ hStream: CUstream!, _ streamId: UnsafeMutablePointer<UInt64>!) -> CUresult {
-    CUDADriver.streamGetId(hStream, streamId)
+    CUDADriver.enter(591)
+    return CUDADriver.streamGetId(hStream, streamId)
 }
 
 @c @implementation
 public func cuStreamGetFlags(_ hStream: CUstream!, _ flags: UnsafeMutablePointer<UInt32>!) -> CUresult {
-    CUDADriver.streamGetFlags(hStream, flags)
+    CUDADriver.enter(592)
+    return CUDADriver.streamGetFlags(hStream, flags)
 }
 
 @c @implementation
 public func cuStreamGetDevice(_ hStream: CUstream!, _ device: UnsafeMutablePointer<CUdevice>!) -> CUresult {
-    CUDADriver.streamGetDevice(hStream, device)
+    CUDADriver.enter(593)
+    return CUDADriver.streamGetDevice(hStream, device)
 }
 
 @c @implementation
 public func cuStreamGetCtx(_ hStream: CUstream!, _ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
-    CUDADriver.streamGetCtx(hStream, pctx)
+    CUDADriver.enter(595)
+    return CUDADriver.streamGetCtx(hStream, pctx)
 }
 
 @c @implementation
 public func cuStreamGetCtx_v2(
     _ hStream: CUstream!, _ pCtx: UnsafeMutablePointer<CUcontext?>!, _ pGreenCtx: UnsafeMutablePointer<CUgreenCtx?>!
 ) -> CUresult {
-    CUDADriver.streamGetCtxV2(hStream, pCtx, pGreenCtx)
+    CUDADriver.enter(596)
+    return CUDADriver.streamGetCtxV2(hStream, pCtx, pGreenCtx)
 }
 
 @c @implementation
 public func cuStreamWaitEvent(_ hStream: CUstream!, _ hEvent: CUevent!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.streamWaitEvent(hStream, hEvent, Flags)
+    CUDADriver.enter(597)
+    return CUDADriver.streamWaitEvent(hStream, hEvent, Flags)
 }
 
 @c @implementation
 public func cuStreamAddCallback(
     _ hStream: CUstream!, _ callback: CUstreamCallback!, _ userData: UnsafeMutableRawPointer!, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamAddCallback(hStream, callback, userData, flags)
+    CUDADriver.enter(598)
+    return CUDADriver.streamAddCallback(hStream, callback, userData, flags)
 }
 
 @c @implementation
 public func cuStreamAttachMemAsync(
     _ hStream: CUstream!, _ dptr: CUdeviceptr, _ length: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamAttachMemAsync(hStream, dptr, length, flags)
+    CUDADriver.enter(599)
+    return CUDADriver.streamAttachMemAsync(hStream, dptr, length, flags)
 }
 
 @c @implementation
 public func cuStreamQuery(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamQuery(hStream)
+    CUDADriver.enter(600)
+    return CUDADriver.streamQuery(hStream)
 }
 
 @c @implementation
 public func cuStreamSynchronize(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamSynchronize(hStream)
+    CUDADriver.enter(601)
+    return CUDADriver.streamSynchronize(hStream)
 }
 
 @c @implementation

@@ -11,16 +11,20 @@ struct ExportsEmitter {
     let driver: String
     /// What an unsupported function answers; nil to let the driver count the call.
     let notSupported: String?
+    /// The statement that counts a call, before and after the function's number; nil where calls are not counted.
+    let count: (String, String)?
     private let resolver: TypeResolver
 
     init(
-        library: LibraryDescription, target: String, imports: [String], driver: String, notSupported: String? = nil
+        library: LibraryDescription, target: String, imports: [String], driver: String, notSupported: String? = nil,
+        count: (String, String)? = nil
     ) {
         self.library = library
         self.target = target
         self.imports = imports
         self.driver = driver
         self.notSupported = notSupported
+        self.count = count
         resolver = TypeResolver(library.types)
     }
 
@@ -53,7 +57,7 @@ struct ExportsEmitter {
         guard function.call != .unsupported else {
             return "    " + (notSupported ?? "\(driver).unsupported(\(function.id))") + "\n"
         }
-        var preparation = ""
+        var preparation = count.map { "    \($0.0)\(function.id)\($0.1)\n" } ?? ""
         var arguments = function.parameters.map(\.name.swiftIdentifier)
         if function.isPerThread {
             for (index, parameter) in function.parameters.enumerated() {
