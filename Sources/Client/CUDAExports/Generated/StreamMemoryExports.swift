@@ -7,28 +7,32 @@ import CUDAClient
 public func cuStreamWaitValue32_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(274)
+    return CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(275)
+    return CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(276)
+    return CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(277)
+    return CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
@@ -36,35 +40,40 @@ public func cuStreamBatchMemOp_v2_ptsz(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
+    CUDADriver.enter(278)
+    return CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
+    CUDADriver.enter(610)
+    return CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue32(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
+    CUDADriver.enter(611)
+    return CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
+    CUDADriver.enter(612)
+    return CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
+    CUDADriver.enter(613)
+    return CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
@@ -72,35 +81,40 @@ public func cuStreamBatchMemOp(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
+    CUDADriver.enter(614)
+    return CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(615)
+    return CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue32_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(616)
+    return CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(617)
+    return CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    CUDADriver.enter(618)
+    return CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
 }
 
 @c @implementation
@@ -108,35 +122,40 @@ public func cuStreamBatchMemOp_ptsz(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
+    CUDADriver.enter(619)
+    return CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue32_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
+    CUDADriver.enter(620)
+    return CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue32_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
+    CUDADriver.enter(621)
+    return CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWriteValue64_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
+    CUDADriver.enter(622)
+    return CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
 public func cuStreamWaitValue64_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
+    CUDADriver.enter(623)
+    return CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
 }
 
 @c @implementation
@@ -144,5 +163,6 @@ public func cuStreamBatchMemOp_v2(
     _ stream: CUstream!, _ count: UInt32, _ paramArray: UnsafeMutablePointer<CUstreamBatchMemOpParams>!,
     _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
+    CUDADriver.enter(624)
+    return CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
 }
