@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Runs numba-cuda's driver tests, each module in a process of its own under `roost run`, and writes a table.
+"""Runs test modules of clients, each in a process of its own under `roost run`, and writes a table.
+
+Without --modules these are numba-cuda's own driver tests; with it, modules of the folder --path.
 
 A line of the table is: test, outcome (pass, fail, error, crash, timeout, skip), message. A test that kills its process
 or hangs is noted, and the rest of its module goes on in a new process.
@@ -8,14 +10,14 @@ or hangs is noted, and the rest of its module goes on in a new process.
 import argparse
 import concurrent.futures
 import pathlib
+import shlex
 import subprocess
 import sys
 import tempfile
 import time
 import unittest
 
-PACKAGE = "numba.cuda.tests.cudadrv"
-MODULE_SECONDS = 240
+NUMBA_PACKAGE = "numba.cuda.tests.cudadrv"
 
 
 def tests_of(suite):
@@ -73,23 +75,25 @@ class Recorder(unittest.TestResult):
 
 def run_module(module, output, done):
     """In the process under `roost run`: runs the tests of the module that are not done yet."""
-    suite = unittest.defaultTestLoader.loadTestsFromName(f"{PACKAGE}.{module}")
+    suite = unittest.defaultTestLoader.loadTestsFromName(module)
     rest = unittest.TestSuite(test for test in tests_of(suite) if test.id() not in done)
     with open(output, "a") as file:
         rest.run(Recorder(file))
 
 
-def supervise(module, roost, folder):
+def supervise(module, arguments, folder):
     """Runs one module, in as many processes as it takes, and returns its table."""
+    name = module.rsplit(".", 1)[-1]
     output = folder / f"{module}.tsv"
     output.touch()
     table = {}
-    deadline = time.monotonic() + MODULE_SECONDS
+    deadline = time.monotonic() + arguments.seconds
     while True:
         done = folder / f"{module}.done"
         done.write_text("\n".join(table))
-        command = [roost, "run", "--vram", "1GiB", "--compute", "20%", "--name", module, "--"]
+        command = [arguments.roost, "run", "--compute", "20%", "--name", name, *shlex.split(arguments.run_options), "--"]
         command += [sys.executable, "-W", "ignore", __file__, "--module", module, "--done", done, "--output", output]
+        command += ["--path", arguments.path] if arguments.path else []
         end = "crash"
         with open(folder / f"{module}.log", "ab") as log:
             process = subprocess.Popen(list(map(str, command)), stdout=log, stderr=log, stdin=subprocess.DEVNULL)
@@ -115,12 +119,21 @@ def supervise(module, roost, folder):
             return table
         if running is None:
             tail = " ".join((folder / f"{module}.log").read_text(errors="replace").split())[-300:]
-            table[f"{PACKAGE}.{module}"] = (end, tail)
+            table[module] = (end, tail)
             return table
         table[running] = (end, f"the process ended with status {status}")
         if end == "timeout":
             # What is left of the module gets a little time of its own.
-            deadline = time.monotonic() + 60
+            deadline = time.monotonic() + max(60, arguments.seconds / 4)
+        if len(table) % 10 == 0:
+            print(f"{name}: {len(table)} tests, {running} ended its process ({end})", flush=True)
+
+
+def numba_modules():
+    import numba_cuda
+
+    folder = pathlib.Path(numba_cuda.__file__).parent / "numba" / "cuda" / "tests" / "cudadrv"
+    return [f"{NUMBA_PACKAGE}.{path.stem}" for path in sorted(folder.glob("test_*.py"))]
 
 
 def main():
@@ -130,18 +143,21 @@ def main():
     parser.add_argument("--module")
     parser.add_argument("--done")
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--modules", nargs="*")
+    parser.add_argument("--path", help="the folder of the modules")
+    parser.add_argument("--run-options", default="--vram 1GiB", help="more options of `roost run`")
+    parser.add_argument("--seconds", type=int, default=240, help="how long a module may take")
     arguments = parser.parse_args()
+    if arguments.path:
+        sys.path.insert(0, arguments.path)
     if arguments.module:
         run_module(arguments.module, arguments.output, set(pathlib.Path(arguments.done).read_text().split("\n")))
         return
 
-    import numba_cuda
-
-    folder = pathlib.Path(numba_cuda.__file__).parent / "numba" / "cuda" / "tests" / "cudadrv"
-    modules = sorted(path.stem for path in folder.glob("test_*.py"))
+    modules = arguments.modules or numba_modules()
     with tempfile.TemporaryDirectory() as scratch, concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
         scratch = pathlib.Path(scratch)
-        started = {pool.submit(supervise, module, arguments.roost, scratch): module for module in modules}
+        started = {pool.submit(supervise, module, arguments, scratch): module for module in modules}
         table = {}
         for number, future in enumerate(concurrent.futures.as_completed(started), 1):
             own = future.result()
