@@ -17,7 +17,8 @@ public func cuStreamEndCaptureToCig_ptsz(_ hStream: CUstream!) -> CUresult {
 
 @c @implementation
 public func cuStreamBeginCapture_v2_ptsz(_ hStream: CUstream!, _ mode: CUstreamCaptureMode) -> CUresult {
-    CUDADriver.streamBeginCaptureV2(CUDADriver.perThread(hStream), mode)
+    CUDADriver.enter(244)
+    return CUDADriver.streamBeginCaptureV2(CUDADriver.perThread(hStream), mode)
 }
 
 @c @implementation
@@ -33,7 +34,8 @@ public func cuStreamBeginCaptureToGraph_ptsz(
     _ hStream: CUstream!, _ hGraph: CUgraph!, _ dependencies: UnsafePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ mode: CUstreamCaptureMode
 ) -> CUresult {
-    CUDADriver.streamBeginCaptureToGraph(
+    CUDADriver.enter(246)
+    return CUDADriver.streamBeginCaptureToGraph(
         CUDADriver.perThread(hStream), hGraph, dependencies, dependencyData, numDependencies, mode)
 }
 
@@ -45,7 +47,8 @@ public func cuThreadExchangeStreamCaptureMode(_ mode: UnsafeMutablePointer<CUstr
 
 @c @implementation
 public func cuStreamEndCapture_ptsz(_ hStream: CUstream!, _ phGraph: UnsafeMutablePointer<CUgraph?>!) -> CUresult {
-    CUDADriver.streamEndCapture(CUDADriver.perThread(hStream), phGraph)
+    CUDADriver.enter(248)
+    return CUDADriver.streamEndCapture(CUDADriver.perThread(hStream), phGraph)
 }
 
 @c @implementation
@@ -75,23 +78,27 @@ public func cuStreamUpdateCaptureDependencies_v2_ptsz(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamUpdateCaptureDependenciesV2(
+    CUDADriver.enter(251)
+    return CUDADriver.streamUpdateCaptureDependenciesV2(
         CUDADriver.perThread(hStream), dependencies, dependencyData, numDependencies, flags)
 }
 
 @c @implementation
 public func cuStreamBeginCapture(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamBeginCapture(hStream)
+    CUDADriver.enter(635)
+    return CUDADriver.streamBeginCapture(hStream)
 }
 
 @c @implementation
 public func cuStreamBeginCapture_ptsz(_ hStream: CUstream!) -> CUresult {
-    CUDADriver.streamBeginCapture(CUDADriver.perThread(hStream))
+    CUDADriver.enter(636)
+    return CUDADriver.streamBeginCapture(CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuStreamBeginCapture_v2(_ hStream: CUstream!, _ mode: CUstreamCaptureMode) -> CUresult {
-    CUDADriver.streamBeginCaptureV2(hStream, mode)
+    CUDADriver.enter(637)
+    return CUDADriver.streamBeginCaptureV2(hStream, mode)
 }
 
 @c @implementation
@@ -99,7 +106,8 @@ public func cuStreamBeginCaptureToGraph(
     _ hStream: CUstream!, _ hGraph: CUgraph!, _ dependencies: UnsafePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ mode: CUstreamCaptureMode
 ) -> CUresult {
-    CUDADriver.streamBeginCaptureToGraph(hStream, hGraph, dependencies, dependencyData, numDependencies, mode)
+    CUDADriver.enter(638)
+    return CUDADriver.streamBeginCaptureToGraph(hStream, hGraph, dependencies, dependencyData, numDependencies, mode)
 }
 
 @c @implementation
@@ -112,7 +120,8 @@ public func cuStreamBeginRecaptureToGraph(
 
 @c @implementation
 public func cuStreamEndCapture(_ hStream: CUstream!, _ phGraph: UnsafeMutablePointer<CUgraph?>!) -> CUresult {
-    CUDADriver.streamEndCapture(hStream, phGraph)
+    CUDADriver.enter(641)
+    return CUDADriver.streamEndCapture(hStream, phGraph)
 }
 
 @c @implementation
@@ -182,14 +191,17 @@ public func cuStreamGetCaptureInfo_v3(
 public func cuStreamUpdateCaptureDependencies(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamUpdateCaptureDependencies(hStream, dependencies, numDependencies, flags)
+    CUDADriver.enter(672)
+    return CUDADriver.streamUpdateCaptureDependencies(hStream, dependencies, numDependencies, flags)
 }
 
 @c @implementation
 public func cuStreamUpdateCaptureDependencies_ptsz(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamUpdateCaptureDependencies(CUDADriver.perThread(hStream), dependencies, numDependencies, flags)
+    CUDADriver.enter(673)
+    return CUDADriver.streamUpdateCaptureDependencies(
+        CUDADriver.perThread(hStream), dependencies, numDependencies, flags)
 }
 
 @c @implementation
@@ -197,7 +209,8 @@ public func cuStreamUpdateCaptureDependencies_v2(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!,
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.streamUpdateCaptureDependenciesV2(hStream, dependencies, dependencyData, numDependencies, flags)
+    CUDADriver.enter(674)
+    return CUDADriver.streamUpdateCaptureDependenciesV2(hStream, dependencies, dependencyData, numDependencies, flags)
 }
 
 @c @implementation
