@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup build release test unit integration demo bench check format lint generate conformance-numba fuzz clean
+.PHONY: help setup build release test unit integration demo bench check format lint generate conformance-numba conformance-frameworks fuzz clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ generate: ## Write the generated files from API/*.json
 conformance-numba: release ## Run numba-cuda's own driver tests and compare with the recorded table
 	@bash Scripts/setup-python.sh
 	@bash Scripts/conformance-numba.sh
+
+conformance-frameworks: release ## Run PyTorch, JAX, ONNX Runtime and CuPy on vGPUs (large downloads) and compare
+	@bash Scripts/conformance-frameworks.sh
 
 fuzz: ## Fuzz the frame decoder and the PTX parser for a minute each
 	@bash Scripts/fuzz.sh

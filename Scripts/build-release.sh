@@ -49,5 +49,6 @@ for major in 12 13; do
     install_if_changed "$BUILD/$soname" "$prefix/lib/standin/$soname"
 done
 install_if_changed Scripts/ptxas-passthrough.sh "$prefix/libexec/ptxas"
+install_if_changed Scripts/with-device-files.sh "$prefix/libexec/with-device-files"
 
 say "installed in $prefix"

@@ -31,6 +31,8 @@ def try_operator(operator, test):
     want = operator(sample.input, *sample.args, **sample.kwargs)
     try:
         got = on_host(operator(device_input, *arguments, **keywords))
+    except NotImplementedError:
+        test.skipTest("PyTorch has no such operator for CUDA")
     finally:
         try:
             torch.cuda.synchronize()
@@ -56,5 +58,8 @@ def add(operator):
 
 
 for entry in op_db:
-    if not entry.name.startswith(("_refs.", "__r", "torch.ops.")):
+    # jiterator's stand on their own; the one without cuDNN has no samples for a CPU; the split takes a tensor on the CPU.
+    if not entry.name.startswith(("_refs.", "__r", "torch.ops.", "jiterator")) and entry.name not in (
+        "nn.functional.batch_norm", "tensor_split"
+    ):
         add(entry)

@@ -89,7 +89,9 @@ struct ClientEnvironmentTests {
         #expect(told.arguments.joined(separator: " ").contains(" --compute-capability 13.0 "))
     }
 
-    @Test("A compute capability is a number of 7.5 to 13.0", arguments: ["7.4", "13.1", "8", "8.00", "-8.0", "", "8.a"])
+    @Test(
+        "A compute capability is a number of 7.5 to 13.0",
+        arguments: ["7.4", "13.1", "8", "8.00", "-8.0", "", "8.a"])
     func badCapabilities(text: String) {
         #expect(ComputeCapability(parsing: text) == nil)
         #expect(ComputeCapability(parsing: "13.0")?.number == 130)

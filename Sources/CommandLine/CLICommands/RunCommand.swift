@@ -60,6 +60,11 @@ struct RunCommand: ParsableCommand {
             valueName: "file"), completion: .file())
     var tokenFiles: [String] = []
 
+    @Flag(
+        name: .customLong("device-files"),
+        help: "Let the program alone see files such as /dev/nvidia0, which JAX looks for, by a mount namespace.")
+    var deviceFiles = false
+
     @Flag(help: "Wait after each call, so that an error shows at the call that made it. Slow.")
     var strict = false
 
@@ -88,6 +93,13 @@ struct RunCommand: ParsableCommand {
         if let defect = request.defect { throw ValidationError(defect) }
     }
 
+    /// What is executed: the program, or what prepares its namespace and then becomes the program.
+    private var executed: [String] {
+        guard deviceFiles else { return program }
+        let installation = Installation(environment: ProcessInfo.processInfo.environment)
+        return [installation.toolDirectory + "/with-device-files"] + program
+    }
+
     /// What is asked of the daemon.
     var request: GPURequest {
         var label = program.first.map { ($0 as NSString).lastPathComponent } ?? ""
@@ -105,7 +117,7 @@ struct RunCommand: ParsableCommand {
         runner.startForwarding()
         let status: Int32
         if let endpoint {
-            status = try runner.run(program, environment: environment(for: try remoteSetting(endpoint)))
+            status = try runner.run(executed, environment: environment(for: try remoteSetting(endpoint)))
         } else {
             status = try runLeased(runner)
         }
@@ -131,7 +143,7 @@ struct RunCommand: ParsableCommand {
             endpoints: lease.members.map(\.endpoint), vgpus: lease.members.map(\.id.rawValue), token: lease.token,
             isSoftware: lease.members.contains { $0.kind == .software }, isStrict: strict,
             files: installation.clientFiles)
-        return try runner.run(program, environment: environment(for: setting))
+        return try runner.run(executed, environment: environment(for: setting))
     }
 
     /// Asks the daemon; every failure up to here means that the program never began.

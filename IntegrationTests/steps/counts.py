@@ -1,0 +1,37 @@
+"""Reads what ROOST_STATS wrote, and pairs it with the steps that a program printed."""
+
+import collections
+
+Counts = collections.namedtuple("Counts", "calls commands waits")
+REPEATS = 10
+
+
+def sections(text):
+    """Each section as (title, facts, {function: Counts})."""
+    found = []
+    for line in text.splitlines():
+        words = line.split("\t")
+        if line.startswith("# roost stats"):
+            found.append((words[1], dict(word.split("=", 1) for word in words[2:]), {}))
+        elif found and words[0] != "function":
+            found[-1][2][words[0]] = Counts(*map(int, words[1:4]))
+    return found
+
+
+def per_step(text, output):
+    """Counts per step: {step: Counts of floats}, from the file's text and the program's output."""
+    names = [line.split()[1] for line in output.splitlines() if line.startswith("step ")]
+    ranges = [section for section in sections(text) if section[0].startswith("range")]
+    assert len(names) == len(ranges) and names, (names, [title for title, _, _ in ranges])
+    counted = {}
+    for name, (_, _, functions) in zip(names, ranges):
+        total = functions["total"]
+        # The mark at the end is a call, and none of the program's.
+        counted[name] = Counts((total.calls - 1) / REPEATS, total.commands / REPEATS, total.waits / REPEATS)
+    return counted
+
+
+def cold_start(text):
+    """Facts of the process: from cuInit to the first launch in microseconds, and the waits until then."""
+    facts = [facts for title, facts, _ in sections(text) if title == "process" and "first_launch_us" in facts]
+    return (int(facts[0]["first_launch_us"]), int(facts[0]["waits_before_first_launch"])) if facts else None
