@@ -15,12 +15,14 @@ public func cuMemGetHandleForAddressRange(
 public func cuMemAddressReserve(
     _ ptr: UnsafeMutablePointer<CUdeviceptr>!, _ size: Int, _ alignment: Int, _ addr: CUdeviceptr, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.memAddressReserve(ptr, size, alignment, addr, flags)
+    CUDADriver.enter(166)
+    return CUDADriver.memAddressReserve(ptr, size, alignment, addr, flags)
 }
 
 @c @implementation
 public func cuMemAddressFree(_ ptr: CUdeviceptr, _ size: Int) -> CUresult {
-    CUDADriver.memAddressFree(ptr, size)
+    CUDADriver.enter(167)
+    return CUDADriver.memAddressFree(ptr, size)
 }
 
 @c @implementation
@@ -28,38 +30,44 @@ public func cuMemCreate(
     _ handle: UnsafeMutablePointer<CUmemGenericAllocationHandle>!, _ size: Int,
     _ prop: UnsafePointer<CUmemAllocationProp>!, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.memCreate(handle, size, prop, flags)
+    CUDADriver.enter(168)
+    return CUDADriver.memCreate(handle, size, prop, flags)
 }
 
 @c @implementation
 public func cuMemRelease(_ handle: CUmemGenericAllocationHandle) -> CUresult {
-    CUDADriver.memRelease(handle)
+    CUDADriver.enter(169)
+    return CUDADriver.memRelease(handle)
 }
 
 @c @implementation
 public func cuMemMap(
     _ ptr: CUdeviceptr, _ size: Int, _ offset: Int, _ handle: CUmemGenericAllocationHandle, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.memMap(ptr, size, offset, handle, flags)
+    CUDADriver.enter(170)
+    return CUDADriver.memMap(ptr, size, offset, handle, flags)
 }
 
 @c @implementation
 public func cuMemUnmap(_ ptr: CUdeviceptr, _ size: Int) -> CUresult {
-    CUDADriver.memUnmap(ptr, size)
+    CUDADriver.enter(172)
+    return CUDADriver.memUnmap(ptr, size)
 }
 
 @c @implementation
 public func cuMemSetAccess(
     _ ptr: CUdeviceptr, _ size: Int, _ desc: UnsafePointer<CUmemAccessDesc>!, _ count: Int
 ) -> CUresult {
-    CUDADriver.memSetAccess(ptr, size, desc, count)
+    CUDADriver.enter(173)
+    return CUDADriver.memSetAccess(ptr, size, desc, count)
 }
 
 @c @implementation
 public func cuMemGetAccess(
     _ flags: UnsafeMutablePointer<UInt64>!, _ location: UnsafePointer<CUmemLocation>!, _ ptr: CUdeviceptr
 ) -> CUresult {
-    CUDADriver.memGetAccess(flags, location, ptr)
+    CUDADriver.enter(174)
+    return CUDADriver.memGetAccess(flags, location, ptr)
 }
 
 @c @implementation
@@ -67,7 +75,8 @@ public func cuMemExportToShareableHandle(
     _ shareableHandle: UnsafeMutableRawPointer!, _ handle: CUmemGenericAllocationHandle,
     _ handleType: CUmemAllocationHandleType, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.memExportToShareableHandle(shareableHandle, handle, handleType, flags)
+    CUDADriver.enter(175)
+    return CUDADriver.memExportToShareableHandle(shareableHandle, handle, handleType, flags)
 }
 
 @c @implementation
@@ -75,7 +84,8 @@ public func cuMemImportFromShareableHandle(
     _ handle: UnsafeMutablePointer<CUmemGenericAllocationHandle>!, _ osHandle: UnsafeMutableRawPointer!,
     _ shHandleType: CUmemAllocationHandleType
 ) -> CUresult {
-    CUDADriver.memImportFromShareableHandle(handle, osHandle, shHandleType)
+    CUDADriver.enter(176)
+    return CUDADriver.memImportFromShareableHandle(handle, osHandle, shHandleType)
 }
 
 @c @implementation
@@ -83,19 +93,22 @@ public func cuMemGetAllocationGranularity(
     _ granularity: UnsafeMutablePointer<Int>!, _ prop: UnsafePointer<CUmemAllocationProp>!,
     _ option: CUmemAllocationGranularity_flags
 ) -> CUresult {
-    CUDADriver.memGetAllocationGranularity(granularity, prop, option)
+    CUDADriver.enter(177)
+    return CUDADriver.memGetAllocationGranularity(granularity, prop, option)
 }
 
 @c @implementation
 public func cuMemGetAllocationPropertiesFromHandle(
     _ prop: UnsafeMutablePointer<CUmemAllocationProp>!, _ handle: CUmemGenericAllocationHandle
 ) -> CUresult {
-    CUDADriver.memGetAllocationPropertiesFromHandle(prop, handle)
+    CUDADriver.enter(178)
+    return CUDADriver.memGetAllocationPropertiesFromHandle(prop, handle)
 }
 
 @c @implementation
 public func cuMemRetainAllocationHandle(
     _ handle: UnsafeMutablePointer<CUmemGenericAllocationHandle>!, _ addr: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.memRetainAllocationHandle(handle, addr)
+    CUDADriver.enter(179)
+    return CUDADriver.memRetainAllocationHandle(handle, addr)
 }
