@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup build release test unit integration demo bench check format lint generate conformance-numba conformance-frameworks fuzz clean
+.PHONY: help setup build release test unit integration demo bench check format lint generate conformance-numba conformance-frameworks gpu-check fuzz clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,8 @@ conformance-numba: release ## Run numba-cuda's own driver tests and compare with
 
 conformance-frameworks: release ## Run PyTorch, JAX, ONNX Runtime and CuPy on vGPUs (large downloads) and compare
 	@bash Scripts/conformance-frameworks.sh
+gpu-check: ## Pack the check for a machine with a GPU, and run it where this machine has one (ARGS="--quick")
+	@bash Scripts/gpu-check.sh $(ARGS)
 
 fuzz: ## Fuzz the frame decoder and the PTX parser for a minute each
 	@bash Scripts/fuzz.sh

@@ -141,8 +141,8 @@ enum Kernels {
     /// Every width and kind of parameter.
     static let parameters =
         header + """
-            .visible .entry kinds(.param .u8 a, .param .s16 b, .param .u32 c, .param .s64 d, .param .f32 e, .param .f64 f,
-              .param .align 4 .b8 g[12], .param .u64 out)
+            .visible .entry kinds(.param .u8 a, .param .s16 b, .param .u32 c, .param .s64 d,
+              .param .f32 e, .param .f64 f, .param .align 4 .b8 g[12], .param .u64 out)
             {
               .reg .b16 %h<4>;
               .reg .b32 %r<8>;

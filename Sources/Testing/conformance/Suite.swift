@@ -1,9 +1,10 @@
 /// All cases, in the order in which they run.
 enum Suite {
+    /// Those whose kernels fault come last: should a device not recover, all others have been run.
     static let cases: [ConformanceCase] =
         initCases + deviceCases + contextCases + memoryCases + hostMemoryCases + managedCases + copyCases
-        + errorCases + streamCases + eventCases + moduleCases + launchCases + poolCases + virtualMemoryCases
-        + captureCases + graphCases + arrayCases + streamMemoryCases + sharingCases
+        + streamCases + eventCases + moduleCases + launchCases + poolCases + virtualMemoryCases + captureCases
+        + graphCases + arrayCases + streamMemoryCases + sharingCases + measureCases + errorCases
 }
 
 /// How long measurements take.
