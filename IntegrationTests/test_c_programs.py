@@ -5,7 +5,8 @@ import pytest
 from conftest import EXPORTS
 
 SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors",
-          "managed", "stream_memory", "virtual_memory"]
+          "managed", "stream_memory", "virtual_memory", "graph_explicit", "graph_capture", "graph_threads",
+          "graph_special"]
 
 
 @pytest.mark.parametrize("name", SIMPLE)

@@ -64,6 +64,36 @@ static void measureLaunch(void) {
     bench_report("launch.empty.waiting.p50", bench_median(samples, 5001) * 1e6, "us");
 }
 
+/* A graph of 100 kernels is one command: what a launch of it costs the client, and how many kernels the worker runs. */
+static void measureGraph(void) {
+    enum { KERNELS = 100, GRAPHS = 1000 };
+    CUmodule module;
+    CUfunction function;
+    CUstream stream;
+    CUgraph graph;
+    CUgraphExec executable;
+    bench_check(cuModuleLoadData(&module, emptyKernel), "cuModuleLoadData");
+    bench_check(cuModuleGetFunction(&function, module, "empty"), "cuModuleGetFunction");
+    bench_check(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+    bench_check(cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), "cuStreamBeginCapture");
+    for (int i = 0; i < KERNELS; i++) cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL);
+    bench_check(cuStreamEndCapture(stream, &graph), "cuStreamEndCapture");
+    bench_check(cuGraphInstantiateWithFlags(&executable, graph, 0), "cuGraphInstantiate");
+    for (int batch = 0; batch < BATCHES; batch++) {
+        double start = bench_now();
+        for (int i = 0; i < 10; i++) cuGraphLaunch(executable, stream);
+        samples[batch] = (bench_now() - start) / 10;
+        bench_check(cuStreamSynchronize(stream), "cuStreamSynchronize");
+    }
+    bench_report("graph.100_kernels.client", bench_median(samples, BATCHES) * 1e9, "ns");
+    double start = bench_now();
+    for (int i = 0; i < GRAPHS; i++) cuGraphLaunch(executable, stream);
+    bench_check(cuStreamSynchronize(stream), "cuStreamSynchronize");
+    bench_report("graph.100_kernels.end_to_end", KERNELS * GRAPHS / (bench_now() - start), "launches/s");
+    bench_check(cuGraphExecDestroy(executable), "cuGraphExecDestroy");
+    bench_check(cuGraphDestroy(graph), "cuGraphDestroy");
+}
+
 static void measureCopies(void) {
     static const struct { const char *name; size_t byteCount; int repeats; } sizes[] = {
         {"4KiB", 4 << 10, 2001}, {"1MiB", 1 << 20, 201}, {"64MiB", 64 << 20, 15}};
@@ -106,6 +136,7 @@ int main(void) {
     measureNoReply(event);
     measureWaiting();
     measureLaunch();
+    measureGraph();
     measureCopies();
     return 0;
 }

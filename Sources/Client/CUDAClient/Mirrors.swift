@@ -82,6 +82,12 @@ enum Mirrors {
 
     /// Before a launch: pinned memory that a parameter points to becomes a mirror, then all mirrors are sent.
     static func prepareLaunch(_ parameters: UnsafeRawBufferPointer, _ target: CallTarget, stream: UInt64) {
+        mirrorPointers(in: parameters, target)
+        sendChanges(target, stream: stream)
+    }
+
+    /// Lets the device see the pinned memory that a parameter points to.
+    static func mirrorPointers(in parameters: UnsafeRawBufferPointer, _ target: CallTarget) {
         if pinnedCount > 0 {
             var offset = 0
             while offset &+ 8 <= parameters.count {
@@ -90,7 +96,6 @@ enum Mirrors {
                 offset &+= 8
             }
         }
-        sendChanges(target, stream: stream)
     }
 
     /// Before other work that may read or write mirrored memory.

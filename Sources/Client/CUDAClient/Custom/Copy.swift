@@ -205,7 +205,16 @@ extension CUDADriver {
     private static func copy3D(_ request: CUDA_MEMCPY3D, _ stream: UInt64, _ target: CallTarget) -> CUresult {
         let isEmpty = request.WidthInBytes == 0 || request.Height == 0 || request.Depth == 0
         guard !isEmpty else { return CUDA_SUCCESS }
-        guard request.srcLOD == 0, request.dstLOD == 0 else { return CUDA_ERROR_INVALID_VALUE }
+        let (status, plan) = planCopy(request, target)
+        guard let plan else { return status }
+        return copy(to: plan.to, from: plan.from, plan.box, stream: stream, target)
+    }
+
+    typealias CopyPlan = (to: CopyPlane, from: CopyPlane, box: Box)
+
+    /// What a request means.
+    static func planCopy(_ request: CUDA_MEMCPY3D, _ target: CallTarget) -> (CUresult, CopyPlan?) {
+        guard request.srcLOD == 0, request.dstLOD == 0 else { return (CUDA_ERROR_INVALID_VALUE, nil) }
         let source = Corner(
             type: request.srcMemoryType, host: UnsafeMutableRawPointer(mutating: request.srcHost),
             device: request.srcDevice, x: request.srcXInBytes, y: request.srcY, z: request.srcZ,
@@ -214,13 +223,13 @@ extension CUDADriver {
             type: request.dstMemoryType, host: request.dstHost, device: request.dstDevice, x: request.dstXInBytes,
             y: request.dstY, z: request.dstZ, pitch: request.dstPitch, height: request.dstHeight)
         let (sourceStatus, from) = plane(source, request, target)
-        guard let from else { return sourceStatus }
+        guard let from else { return (sourceStatus, nil) }
         let (destinationStatus, to) = plane(destination, request, target)
-        guard let to else { return destinationStatus }
+        guard let to else { return (destinationStatus, nil) }
         guard let box = Box(width: request.WidthInBytes, height: request.Height, depth: request.Depth) else {
-            return CUDA_ERROR_INVALID_VALUE
+            return (CUDA_ERROR_INVALID_VALUE, nil)
         }
-        return copy(to: to, from: from, box, stream: stream, target)
+        return (CUDA_SUCCESS, (to, from, box))
     }
 
     /// One side of a request.

@@ -4,7 +4,7 @@ internal import Primitives
 internal import WireProtocol
 
 /// Functions of the program that streams run, by token, until the worker asks for them.
-private enum PendingHostFunctions {
+enum HostFunctions {
     // SAFETY: a C function and its argument; the program promises that both can be used from the driver's thread.
     struct Call: @unchecked Sendable {
         var token: UInt64
@@ -27,7 +27,11 @@ private enum PendingHostFunctions {
         lock.acquire()
         defer { lock.release() }
         if workers.contains(worker) { return true }
-        guard let link = EventsLink.start(worker: worker, run: { run($0) }) else { return false }
+        let requests = HostRequests(
+            call: { run($0) },
+            take: { token, byteCount, receive in HostCalls.find(token)?.receive(byteCount, receive) },
+            give: { token, byteCount, send in HostCalls.find(token)?.send(byteCount, send) })
+        guard let link = EventsLink.start(worker: worker, requests) else { return false }
         links.append(link)
         workers.append(worker)
         return true
@@ -51,6 +55,10 @@ private enum PendingHostFunctions {
     }
 
     private static func run(_ token: UInt64) {
+        if token & HostCalls.flag != 0 {
+            HostCalls.find(token)?.run()
+            return
+        }
         guard let call = take(token) else { return }
         call.function?(call.userData)
         guard let callback = call.callback else { return }
@@ -89,21 +97,22 @@ extension CUDADriver {
         guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
         return routed { target in
             let captured = Captures.add(to: id, target) {
-                .host(HostWork(function, callback: callback, stream: stream, userData))
+                // A callback is told its stream, which a graph does not have.
+                callback == nil ? .host(HostWork(function, userData)) : nil
             }
             if let captured { return captured }
-            guard PendingHostFunctions.connect(Worker(state: target.context.pointee.worker)) else {
+            guard HostFunctions.connect(Worker(state: target.context.pointee.worker)) else {
                 return CUDA_ERROR_DEVICE_UNAVAILABLE
             }
             // The function may look at memory that the device wrote, so that work must be done and its results here.
             if Mirrors.areNeeded { _ = target.call(StreamSynchronize(hStream: id)) }
             if Mirrors.areNeeded { Mirrors.deviceIsIdle(target) }
-            let token = PendingHostFunctions.add(
-                PendingHostFunctions.Call(
+            let token = HostFunctions.add(
+                HostFunctions.Call(
                     token: 0, function: function, callback: callback, stream: stream, userData: userData,
                     context: target.context))
             let status = target.send(HostFunction(stream: id, token: token))
-            if status != CUDA_SUCCESS { _ = PendingHostFunctions.take(token) }
+            if status != CUDA_SUCCESS { _ = HostFunctions.take(token) }
             return status
         }
     }

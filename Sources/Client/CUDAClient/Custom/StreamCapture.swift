@@ -268,4 +268,16 @@ extension CUDADriver {
     static func call(_ command: StreamQuery) -> CUresult { waiting(command, on: command.hStream) }
     static func call(_ command: EventQuery) -> CUresult { waiting(command, for: command.hEvent) }
     static func call(_ command: EventSynchronize) -> CUresult { waiting(command, for: command.hEvent) }
+
+    static func call(_ command: EventElapsedTime, _ reply: inout EventElapsedTime.Reply) -> CUresult {
+        guard !Captures.isCaptured(command.hStart), !Captures.isCaptured(command.hEnd) else {
+            ThreadState.mine?.pointee.route = nil
+            return CUDA_ERROR_CAPTURED_EVENT
+        }
+        return routed { target in
+            let status = target.call(command, &reply)
+            if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
+            return status
+        }
+    }
 }

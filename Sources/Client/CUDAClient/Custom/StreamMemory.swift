@@ -53,29 +53,52 @@ extension CUDADriver {
         guard flags == 0, count > 0, Int(count) <= WireLimits.streamMemoryOperationCountMax, let operations else {
             return CUDA_ERROR_INVALID_VALUE
         }
-        return performing(stream, Int(count)) { index, result in
-            let request = operations[index]
-            switch request.operation {
-            case CU_STREAM_MEM_OP_WAIT_VALUE_32, CU_STREAM_MEM_OP_WAIT_VALUE_64:
-                let isWide = request.operation == CU_STREAM_MEM_OP_WAIT_VALUE_64
-                let value = isWide ? request.waitValue.value64 : UInt64(request.waitValue.value)
-                result = wait(request.operation, request.waitValue.address, value, request.waitValue.flags)
-            case CU_STREAM_MEM_OP_WRITE_VALUE_32, CU_STREAM_MEM_OP_WRITE_VALUE_64:
-                let isWide = request.operation == CU_STREAM_MEM_OP_WRITE_VALUE_64
-                let value = isWide ? request.writeValue.value64 : UInt64(request.writeValue.value)
-                result = write(request.operation, request.writeValue.address, value, request.writeValue.flags)
-            case CU_STREAM_MEM_OP_BARRIER:
-                guard request.memoryBarrier.flags <= CU_STREAM_MEMORY_BARRIER_TYPE_GPU.rawValue else {
-                    return CUDA_ERROR_INVALID_VALUE
-                }
-                result = MemoryOperation(kind: CU_STREAM_MEM_OP_BARRIER.rawValue, flags: 0, address: 0, value: 0)
-            case CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES, CU_STREAM_MEM_OP_ATOMIC_REDUCTION:
-                // The devices' attributes say so.
-                return CUDA_ERROR_NOT_SUPPORTED
-            default: return CUDA_ERROR_INVALID_VALUE
+        return performing(stream, Int(count)) { read(operations[$0], &$1) }
+    }
+
+    /// Takes a program's operation over.
+    private static func read(_ request: CUstreamBatchMemOpParams, _ result: inout MemoryOperation) -> CUresult {
+        switch request.operation {
+        case CU_STREAM_MEM_OP_WAIT_VALUE_32, CU_STREAM_MEM_OP_WAIT_VALUE_64:
+            let isWide = request.operation == CU_STREAM_MEM_OP_WAIT_VALUE_64
+            let value = isWide ? request.waitValue.value64 : UInt64(request.waitValue.value)
+            result = wait(request.operation, request.waitValue.address, value, request.waitValue.flags)
+        case CU_STREAM_MEM_OP_WRITE_VALUE_32, CU_STREAM_MEM_OP_WRITE_VALUE_64:
+            let isWide = request.operation == CU_STREAM_MEM_OP_WRITE_VALUE_64
+            let value = isWide ? request.writeValue.value64 : UInt64(request.writeValue.value)
+            result = write(request.operation, request.writeValue.address, value, request.writeValue.flags)
+        case CU_STREAM_MEM_OP_BARRIER:
+            guard request.memoryBarrier.flags <= CU_STREAM_MEMORY_BARRIER_TYPE_GPU.rawValue else {
+                return CUDA_ERROR_INVALID_VALUE
+            }
+            result = MemoryOperation(kind: CU_STREAM_MEM_OP_BARRIER.rawValue, flags: 0, address: 0, value: 0)
+        case CU_STREAM_MEM_OP_FLUSH_REMOTE_WRITES, CU_STREAM_MEM_OP_ATOMIC_REDUCTION:
+            // The devices' attributes say so.
+            return CUDA_ERROR_NOT_SUPPORTED
+        default: return CUDA_ERROR_INVALID_VALUE
+        }
+        return CUDA_SUCCESS
+    }
+
+    /// A program's operations as they travel, for a node of a graph.
+    static func encodeMemoryOperations(
+        _ operations: UnsafePointer<CUstreamBatchMemOpParams>, _ count: Int, _ target: CallTarget
+    ) -> (CUresult, [UInt8]) {
+        guard count > 0, count <= WireLimits.streamMemoryOperationCountMax else {
+            return (CUDA_ERROR_INVALID_VALUE, [])
+        }
+        var bytes = [UInt8](repeating: 0, count: count &* WireLimits.streamMemoryOperationByteCount)
+        let status = bytes.withUnsafeMutableBytes { buffer -> CUresult in
+            for index in 0..<count {
+                var operation = MemoryOperation(kind: 0, flags: 0, address: 0, value: 0)
+                var status = read(operations[index], &operation)
+                if status == CUDA_SUCCESS { status = check(operation, target) }
+                guard status == CUDA_SUCCESS, let start = buffer.baseAddress else { return status }
+                operation.store(to: start + index &* WireLimits.streamMemoryOperationByteCount)
             }
             return CUDA_SUCCESS
         }
+        return (status, bytes)
     }
 
     private static func wait(
@@ -116,10 +139,7 @@ extension CUDADriver {
                 guard status == CUDA_SUCCESS else { return status }
                 waits = waits || operation.isWait
                 let place = bytes + index &* WireLimits.streamMemoryOperationByteCount
-                place.storeBytes(of: operation.kind, as: UInt32.self)
-                place.storeBytes(of: operation.flags, toByteOffset: 4, as: UInt32.self)
-                place.storeBytes(of: operation.address, toByteOffset: 8, as: UInt64.self)
-                place.storeBytes(of: operation.value, toByteOffset: 16, as: UInt64.self)
+                operation.store(to: place)
             }
             let operations = UnsafeRawBufferPointer(start: bytes, count: byteCount)
             let captured = Captures.add(to: stream, target) {
@@ -149,6 +169,13 @@ extension CUDADriver {
 }
 
 extension MemoryOperation {
+    fileprivate func store(to place: UnsafeMutableRawPointer) {
+        place.storeBytes(of: kind, as: UInt32.self)
+        place.storeBytes(of: flags, toByteOffset: 4, as: UInt32.self)
+        place.storeBytes(of: address, toByteOffset: 8, as: UInt64.self)
+        place.storeBytes(of: value, toByteOffset: 16, as: UInt64.self)
+    }
+
     fileprivate var isWait: Bool {
         kind == CU_STREAM_MEM_OP_WAIT_VALUE_32.rawValue || kind == CU_STREAM_MEM_OP_WAIT_VALUE_64.rawValue
     }

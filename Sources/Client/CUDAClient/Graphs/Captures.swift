@@ -29,6 +29,9 @@ enum Captures {
         return nil
     }
 
+    /// Whether a capture adds to a graph.
+    static func isTarget(_ graph: Graph) -> Bool { sessions.contains { $0.graph === graph } }
+
     static func begin(
         _ stream: CaptureStream, mode: UInt32, graph: Graph, _ frontier: [GraphEdge], ownsGraph: Bool,
         _ target: CallTarget
@@ -137,7 +140,12 @@ enum Captures {
     static func record(_ event: UInt64, _ stream: UInt64, isExternal: Bool, _ target: CallTarget) -> CUresult? {
         let entry = CUDADriver.handleRegion?.pointee.entry(UInt32(truncatingIfNeeded: event))
         if isExternal, areActive, let handle = handle(of: event) {
-            if let status = add(to: stream, target, { .eventRecord(EventWork(handle, id: event)) }) { return status }
+            if let status = add(to: stream, target, { .eventRecord(EventWork(handle, id: event)) }) {
+                // The event is now one of launches, not of the capture.
+                forgetEvent(event)
+                entry?.pointee.flags &= ~CapturedEvent.flag
+                return status
+            }
         }
         let wasCaptured = (entry?.pointee.flags ?? 0) & CapturedEvent.flag != 0
         guard areActive || wasCaptured else { return nil }

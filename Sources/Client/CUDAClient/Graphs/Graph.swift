@@ -47,6 +47,8 @@ final class Graph {
     var owner: GraphNode?
     var userObjects: [UserObjectReference] = []
     var conditionals: [ConditionalHandle] = []
+    /// Whether the program made it and then gave it to a node.
+    var isMoved = false
     /// How many executable graphs of it exist.
     var executableCount = 0
 

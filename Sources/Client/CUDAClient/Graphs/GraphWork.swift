@@ -92,8 +92,8 @@ final class CopyWork {
         to destination: CopyPlane, from source: CopyPlane, _ box: Box, _ request: CUDA_MEMCPY3D? = nil,
         context: UnsafeMutablePointer<ContextState>
     ) {
-        self.destination = destination
-        self.source = source
+        self.destination = CUDADriver.hostPlane(destination)
+        self.source = CUDADriver.hostPlane(source)
         self.box = box
         self.request = request ?? CopyWork.request(to: destination, from: source, box)
         self.context = context
@@ -129,6 +129,18 @@ final class CopyWork {
     }
 }
 
+extension CUDADriver {
+    /// The plane on the host's side where it is pinned memory, whatever the device has of it: host nodes of the same
+    /// graph look there.
+    fileprivate static func hostPlane(_ plane: CopyPlane) -> CopyPlane {
+        guard case .device(let address) = plane.end, let device = device(containing: address),
+            device.memory.block(containing: address)?.kind == MemoryKind.host.rawValue,
+            let pointer = UnsafeMutableRawPointer(bitPattern: UInt(address))
+        else { return plane }
+        return CopyPlane(end: .host(pointer), pitch: plane.pitch, slicePitch: plane.slicePitch)
+    }
+}
+
 /// A fill of rows with an element.
 final class FillWork {
     let request: CUDA_MEMSET_NODE_PARAMS
@@ -143,17 +155,10 @@ final class FillWork {
 /// A function of the program.
 final class HostWork {
     let function: CUhostFn?
-    let callback: CUstreamCallback?
-    let stream: CUstream?
     let userData: UnsafeMutableRawPointer?
 
-    init(
-        _ function: CUhostFn?, callback: CUstreamCallback? = nil, stream: CUstream? = nil,
-        _ userData: UnsafeMutableRawPointer?
-    ) {
+    init(_ function: CUhostFn?, _ userData: UnsafeMutableRawPointer?) {
         self.function = function
-        self.callback = callback
-        self.stream = stream
         self.userData = userData
     }
 }

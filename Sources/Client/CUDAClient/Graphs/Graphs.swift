@@ -120,3 +120,16 @@ enum Graphs {
         return edges
     }
 }
+
+extension Graphs {
+    /// Gives up what work owns that no node got.
+    @discardableResult
+    static func dismiss(_ work: GraphWork) -> CUresult {
+        switch work {
+        case .child(let child): if !child.isMoved { destroy(child) }
+        case .conditional(let conditional): for body in conditional.bodies { destroy(body) }
+        default: break
+        }
+        return CUDA_SUCCESS
+    }
+}

@@ -54,8 +54,8 @@ struct UserObjectReference {
 }
 
 /// Runs destructors of user objects: on a thread of the client, since a program may call the driver, or hold locks,
-/// where the last reference goes.
-private enum Destructors {
+/// where the last reference goes. Also what must not hold up the thread for events.
+enum Destructors {
     // SAFETY: a C function and its argument; the program promises that both can be used from the driver's thread.
     struct Call: @unchecked Sendable {
         let function: CUhostFn

@@ -5,7 +5,8 @@ import CUDAClient
 
 @c @implementation
 public func cuGraphCreate(_ phGraph: UnsafeMutablePointer<CUgraph?>!, _ flags: UInt32) -> CUresult {
-    CUDADriver.unsupported(305)
+    CUDADriver.enter(305)
+    return CUDADriver.graphCreate(phGraph, flags)
 }
 
 @c @implementation
@@ -14,21 +15,24 @@ public func cuGraphAddKernelNode_v2(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int,
     _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(306)
+    CUDADriver.enter(306)
+    return CUDADriver.graphAddKernelNodeV2(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
 }
 
 @c @implementation
 public func cuGraphKernelNodeGetParams_v2(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(307)
+    CUDADriver.enter(307)
+    return CUDADriver.graphKernelNodeGetParamsV2(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphKernelNodeSetParams_v2(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(308)
+    CUDADriver.enter(308)
+    return CUDADriver.graphKernelNodeSetParamsV2(hNode, nodeParams)
 }
 
 @c @implementation
@@ -37,19 +41,22 @@ public func cuGraphAddMemcpyNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ copyParams: UnsafePointer<CUDA_MEMCPY3D>!,
     _ ctx: CUcontext!
 ) -> CUresult {
-    CUDADriver.unsupported(309)
+    CUDADriver.enter(309)
+    return CUDADriver.graphAddMemcpyNode(phGraphNode, hGraph, dependencies, numDependencies, copyParams, ctx)
 }
 
 @c @implementation
 public func cuGraphMemcpyNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_MEMCPY3D>!
 ) -> CUresult {
-    CUDADriver.unsupported(310)
+    CUDADriver.enter(310)
+    return CUDADriver.graphMemcpyNodeGetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphMemcpyNodeSetParams(_ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
-    CUDADriver.unsupported(311)
+    CUDADriver.enter(311)
+    return CUDADriver.graphMemcpyNodeSetParams(hNode, nodeParams)
 }
 
 @c @implementation
@@ -58,21 +65,24 @@ public func cuGraphAddMemsetNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int,
     _ memsetParams: UnsafePointer<CUDA_MEMSET_NODE_PARAMS>!, _ ctx: CUcontext!
 ) -> CUresult {
-    CUDADriver.unsupported(312)
+    CUDADriver.enter(312)
+    return CUDADriver.graphAddMemsetNode(phGraphNode, hGraph, dependencies, numDependencies, memsetParams, ctx)
 }
 
 @c @implementation
 public func cuGraphMemsetNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_MEMSET_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(313)
+    CUDADriver.enter(313)
+    return CUDADriver.graphMemsetNodeGetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphMemsetNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_MEMSET_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(314)
+    CUDADriver.enter(314)
+    return CUDADriver.graphMemsetNodeSetParams(hNode, nodeParams)
 }
 
 @c @implementation
@@ -81,21 +91,24 @@ public func cuGraphAddHostNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int,
     _ nodeParams: UnsafePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(315)
+    CUDADriver.enter(315)
+    return CUDADriver.graphAddHostNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
 }
 
 @c @implementation
 public func cuGraphHostNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(316)
+    CUDADriver.enter(316)
+    return CUDADriver.graphHostNodeGetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphHostNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(317)
+    CUDADriver.enter(317)
+    return CUDADriver.graphHostNodeSetParams(hNode, nodeParams)
 }
 
 @c @implementation
@@ -103,14 +116,16 @@ public func cuGraphAddChildGraphNode(
     _ phGraphNode: UnsafeMutablePointer<CUgraphNode?>!, _ hGraph: CUgraph!,
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ childGraph: CUgraph!
 ) -> CUresult {
-    CUDADriver.unsupported(318)
+    CUDADriver.enter(318)
+    return CUDADriver.graphAddChildGraphNode(phGraphNode, hGraph, dependencies, numDependencies, childGraph)
 }
 
 @c @implementation
 public func cuGraphChildGraphNodeGetGraph(
     _ hNode: CUgraphNode!, _ phGraph: UnsafeMutablePointer<CUgraph?>!
 ) -> CUresult {
-    CUDADriver.unsupported(319)
+    CUDADriver.enter(319)
+    return CUDADriver.graphChildGraphNodeGetGraph(hNode, phGraph)
 }
 
 @c @implementation
@@ -118,7 +133,8 @@ public func cuGraphAddEmptyNode(
     _ phGraphNode: UnsafeMutablePointer<CUgraphNode?>!, _ hGraph: CUgraph!,
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int
 ) -> CUresult {
-    CUDADriver.unsupported(320)
+    CUDADriver.enter(320)
+    return CUDADriver.graphAddEmptyNode(phGraphNode, hGraph, dependencies, numDependencies)
 }
 
 @c @implementation
@@ -126,19 +142,22 @@ public func cuGraphAddEventRecordNode(
     _ phGraphNode: UnsafeMutablePointer<CUgraphNode?>!, _ hGraph: CUgraph!,
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ event: CUevent!
 ) -> CUresult {
-    CUDADriver.unsupported(321)
+    CUDADriver.enter(321)
+    return CUDADriver.graphAddEventRecordNode(phGraphNode, hGraph, dependencies, numDependencies, event)
 }
 
 @c @implementation
 public func cuGraphEventRecordNodeGetEvent(
     _ hNode: CUgraphNode!, _ event_out: UnsafeMutablePointer<CUevent?>!
 ) -> CUresult {
-    CUDADriver.unsupported(322)
+    CUDADriver.enter(322)
+    return CUDADriver.graphEventRecordNodeGetEvent(hNode, event_out)
 }
 
 @c @implementation
 public func cuGraphEventRecordNodeSetEvent(_ hNode: CUgraphNode!, _ event: CUevent!) -> CUresult {
-    CUDADriver.unsupported(323)
+    CUDADriver.enter(323)
+    return CUDADriver.graphEventRecordNodeSetEvent(hNode, event)
 }
 
 @c @implementation
@@ -146,19 +165,22 @@ public func cuGraphAddEventWaitNode(
     _ phGraphNode: UnsafeMutablePointer<CUgraphNode?>!, _ hGraph: CUgraph!,
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ event: CUevent!
 ) -> CUresult {
-    CUDADriver.unsupported(324)
+    CUDADriver.enter(324)
+    return CUDADriver.graphAddEventWaitNode(phGraphNode, hGraph, dependencies, numDependencies, event)
 }
 
 @c @implementation
 public func cuGraphEventWaitNodeGetEvent(
     _ hNode: CUgraphNode!, _ event_out: UnsafeMutablePointer<CUevent?>!
 ) -> CUresult {
-    CUDADriver.unsupported(325)
+    CUDADriver.enter(325)
+    return CUDADriver.graphEventWaitNodeGetEvent(hNode, event_out)
 }
 
 @c @implementation
 public func cuGraphEventWaitNodeSetEvent(_ hNode: CUgraphNode!, _ event: CUevent!) -> CUresult {
-    CUDADriver.unsupported(326)
+    CUDADriver.enter(326)
+    return CUDADriver.graphEventWaitNodeSetEvent(hNode, event)
 }
 
 @c @implementation
@@ -213,28 +235,32 @@ public func cuGraphAddBatchMemOpNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int,
     _ nodeParams: UnsafePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(333)
+    CUDADriver.enter(333)
+    return CUDADriver.graphAddBatchMemOpNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
 }
 
 @c @implementation
 public func cuGraphBatchMemOpNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams_out: UnsafeMutablePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(334)
+    CUDADriver.enter(334)
+    return CUDADriver.graphBatchMemOpNodeGetParams(hNode, nodeParams_out)
 }
 
 @c @implementation
 public func cuGraphBatchMemOpNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(335)
+    CUDADriver.enter(335)
+    return CUDADriver.graphBatchMemOpNodeSetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphExecBatchMemOpNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(336)
+    CUDADriver.enter(336)
+    return CUDADriver.graphExecBatchMemOpNodeSetParams(hGraphExec, hNode, nodeParams)
 }
 
 @c @implementation
@@ -243,14 +269,16 @@ public func cuGraphAddMemAllocNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int,
     _ nodeParams: UnsafeMutablePointer<CUDA_MEM_ALLOC_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(337)
+    CUDADriver.enter(337)
+    return CUDADriver.graphAddMemAllocNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
 }
 
 @c @implementation
 public func cuGraphMemAllocNodeGetParams(
     _ hNode: CUgraphNode!, _ params_out: UnsafeMutablePointer<CUDA_MEM_ALLOC_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(338)
+    CUDADriver.enter(338)
+    return CUDADriver.graphMemAllocNodeGetParams(hNode, params_out)
 }
 
 @c @implementation
@@ -258,91 +286,106 @@ public func cuGraphAddMemFreeNode(
     _ phGraphNode: UnsafeMutablePointer<CUgraphNode?>!, _ hGraph: CUgraph!,
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ dptr: CUdeviceptr
 ) -> CUresult {
-    CUDADriver.unsupported(339)
+    CUDADriver.enter(339)
+    return CUDADriver.graphAddMemFreeNode(phGraphNode, hGraph, dependencies, numDependencies, dptr)
 }
 
 @c @implementation
 public func cuGraphMemFreeNodeGetParams(
     _ hNode: CUgraphNode!, _ dptr_out: UnsafeMutablePointer<CUdeviceptr>!
 ) -> CUresult {
-    CUDADriver.unsupported(340)
+    CUDADriver.enter(340)
+    return CUDADriver.graphMemFreeNodeGetParams(hNode, dptr_out)
 }
 
 @c @implementation
 public func cuDeviceGraphMemTrim(_ device: CUdevice) -> CUresult {
-    CUDADriver.unsupported(341)
+    CUDADriver.enter(341)
+    return CUDADriver.deviceGraphMemTrim(device)
 }
 
 @c @implementation
 public func cuDeviceGetGraphMemAttribute(
     _ device: CUdevice, _ attr: CUgraphMem_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.unsupported(342)
+    CUDADriver.enter(342)
+    return CUDADriver.deviceGetGraphMemAttribute(device, attr, value)
 }
 
 @c @implementation
 public func cuDeviceSetGraphMemAttribute(
     _ device: CUdevice, _ attr: CUgraphMem_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.unsupported(343)
+    CUDADriver.enter(343)
+    return CUDADriver.deviceSetGraphMemAttribute(device, attr, value)
 }
 
 @c @implementation
 public func cuGraphClone(_ phGraphClone: UnsafeMutablePointer<CUgraph?>!, _ originalGraph: CUgraph!) -> CUresult {
-    CUDADriver.unsupported(344)
+    CUDADriver.enter(344)
+    return CUDADriver.graphClone(phGraphClone, originalGraph)
 }
 
 @c @implementation
 public func cuGraphNodeFindInClone(
     _ phNode: UnsafeMutablePointer<CUgraphNode?>!, _ hOriginalNode: CUgraphNode!, _ hClonedGraph: CUgraph!
 ) -> CUresult {
-    CUDADriver.unsupported(345)
+    CUDADriver.enter(345)
+    return CUDADriver.graphNodeFindInClone(phNode, hOriginalNode, hClonedGraph)
 }
 
 @c @implementation
 public func cuGraphNodeGetType(_ hNode: CUgraphNode!, _ type: UnsafeMutablePointer<CUgraphNodeType>!) -> CUresult {
-    CUDADriver.unsupported(346)
+    CUDADriver.enter(346)
+    return CUDADriver.graphNodeGetType(hNode, type)
 }
 
 @c @implementation
 public func cuGraphNodeGetContainingGraph(
     _ hNode: CUgraphNode!, _ phGraph: UnsafeMutablePointer<CUgraph?>!
 ) -> CUresult {
-    CUDADriver.unsupported(347)
+    CUDADriver.enter(347)
+    return CUDADriver.graphNodeGetContainingGraph(hNode, phGraph)
 }
 
 @c @implementation
 public func cuGraphNodeGetLocalId(_ hNode: CUgraphNode!, _ nodeId: UnsafeMutablePointer<UInt32>!) -> CUresult {
-    CUDADriver.unsupported(348)
+    CUDADriver.enter(348)
+    return CUDADriver.graphNodeGetLocalId(hNode, nodeId)
 }
 
 @c @implementation
 public func cuGraphNodeGetToolsId(_ hNode: CUgraphNode!, _ toolsNodeId: UnsafeMutablePointer<UInt64>!) -> CUresult {
-    CUDADriver.unsupported(349)
+    CUDADriver.enter(349)
+    return CUDADriver.graphNodeGetToolsId(hNode, toolsNodeId)
 }
 
 @c @implementation
 public func cuGraphGetId(_ hGraph: CUgraph!, _ graphId: UnsafeMutablePointer<UInt32>!) -> CUresult {
-    CUDADriver.unsupported(350)
+    CUDADriver.enter(350)
+    return CUDADriver.graphGetId(hGraph, graphId)
 }
 
 @c @implementation
 public func cuGraphExecGetId(_ hGraphExec: CUgraphExec!, _ graphId: UnsafeMutablePointer<UInt32>!) -> CUresult {
-    CUDADriver.unsupported(351)
+    CUDADriver.enter(351)
+    return CUDADriver.graphExecGetId(hGraphExec, graphId)
 }
 
 @c @implementation
 public func cuGraphGetNodes(
     _ hGraph: CUgraph!, _ nodes: UnsafeMutablePointer<CUgraphNode?>!, _ numNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(352)
+    CUDADriver.enter(352)
+    return CUDADriver.graphGetNodes(hGraph, nodes, numNodes)
 }
 
 @c @implementation
 public func cuGraphGetRootNodes(
     _ hGraph: CUgraph!, _ rootNodes: UnsafeMutablePointer<CUgraphNode?>!, _ numRootNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(353)
+    CUDADriver.enter(353)
+    return CUDADriver.graphGetRootNodes(hGraph, rootNodes, numRootNodes)
 }
 
 @c @implementation
@@ -350,7 +393,8 @@ public func cuGraphGetEdges_v2(
     _ hGraph: CUgraph!, _ from: UnsafeMutablePointer<CUgraphNode?>!, _ to: UnsafeMutablePointer<CUgraphNode?>!,
     _ edgeData: UnsafeMutablePointer<CUgraphEdgeData>!, _ numEdges: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(354)
+    CUDADriver.enter(354)
+    return CUDADriver.graphGetEdgesV2(hGraph, from, to, edgeData, numEdges)
 }
 
 @c @implementation
@@ -358,7 +402,8 @@ public func cuGraphNodeGetDependencies_v2(
     _ hNode: CUgraphNode!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!,
     _ edgeData: UnsafeMutablePointer<CUgraphEdgeData>!, _ numDependencies: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(355)
+    CUDADriver.enter(355)
+    return CUDADriver.graphNodeGetDependenciesV2(hNode, dependencies, edgeData, numDependencies)
 }
 
 @c @implementation
@@ -366,7 +411,8 @@ public func cuGraphNodeGetDependentNodes_v2(
     _ hNode: CUgraphNode!, _ dependentNodes: UnsafeMutablePointer<CUgraphNode?>!,
     _ edgeData: UnsafeMutablePointer<CUgraphEdgeData>!, _ numDependentNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(356)
+    CUDADriver.enter(356)
+    return CUDADriver.graphNodeGetDependentNodesV2(hNode, dependentNodes, edgeData, numDependentNodes)
 }
 
 @c @implementation
@@ -374,7 +420,8 @@ public func cuGraphAddDependencies_v2(
     _ hGraph: CUgraph!, _ from: UnsafePointer<CUgraphNode?>!, _ to: UnsafePointer<CUgraphNode?>!,
     _ edgeData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int
 ) -> CUresult {
-    CUDADriver.unsupported(357)
+    CUDADriver.enter(357)
+    return CUDADriver.graphAddDependenciesV2(hGraph, from, to, edgeData, numDependencies)
 }
 
 @c @implementation
@@ -382,19 +429,22 @@ public func cuGraphRemoveDependencies_v2(
     _ hGraph: CUgraph!, _ from: UnsafePointer<CUgraphNode?>!, _ to: UnsafePointer<CUgraphNode?>!,
     _ edgeData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int
 ) -> CUresult {
-    CUDADriver.unsupported(358)
+    CUDADriver.enter(358)
+    return CUDADriver.graphRemoveDependenciesV2(hGraph, from, to, edgeData, numDependencies)
 }
 
 @c @implementation
 public func cuGraphDestroyNode(_ hNode: CUgraphNode!) -> CUresult {
-    CUDADriver.unsupported(359)
+    CUDADriver.enter(359)
+    return CUDADriver.graphDestroyNode(hNode)
 }
 
 @c @implementation
 public func cuGraphInstantiateWithFlags(
     _ phGraphExec: UnsafeMutablePointer<CUgraphExec?>!, _ hGraph: CUgraph!, _ flags: UInt64
 ) -> CUresult {
-    CUDADriver.unsupported(360)
+    CUDADriver.enter(360)
+    return CUDADriver.graphInstantiateWithFlags(phGraphExec, hGraph, flags)
 }
 
 @c @implementation
@@ -402,26 +452,30 @@ public func cuGraphInstantiateWithParams_ptsz(
     _ phGraphExec: UnsafeMutablePointer<CUgraphExec?>!, _ hGraph: CUgraph!,
     _ instantiateParams: UnsafeMutablePointer<CUDA_GRAPH_INSTANTIATE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(361)
+    CUDADriver.enter(361)
+    return CUDADriver.graphInstantiateWithParams(phGraphExec, hGraph, instantiateParams)
 }
 
 @c @implementation
 public func cuGraphExecGetFlags(_ hGraphExec: CUgraphExec!, _ flags: UnsafeMutablePointer<cuuint64_t>!) -> CUresult {
-    CUDADriver.unsupported(362)
+    CUDADriver.enter(362)
+    return CUDADriver.graphExecGetFlags(hGraphExec, flags)
 }
 
 @c @implementation
 public func cuGraphExecKernelNodeSetParams_v2(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(363)
+    CUDADriver.enter(363)
+    return CUDADriver.graphExecKernelNodeSetParamsV2(hGraphExec, hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphExecMemcpyNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ copyParams: UnsafePointer<CUDA_MEMCPY3D>!, _ ctx: CUcontext!
 ) -> CUresult {
-    CUDADriver.unsupported(364)
+    CUDADriver.enter(364)
+    return CUDADriver.graphExecMemcpyNodeSetParams(hGraphExec, hNode, copyParams, ctx)
 }
 
 @c @implementation
@@ -429,35 +483,40 @@ public func cuGraphExecMemsetNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ memsetParams: UnsafePointer<CUDA_MEMSET_NODE_PARAMS>!,
     _ ctx: CUcontext!
 ) -> CUresult {
-    CUDADriver.unsupported(365)
+    CUDADriver.enter(365)
+    return CUDADriver.graphExecMemsetNodeSetParams(hGraphExec, hNode, memsetParams, ctx)
 }
 
 @c @implementation
 public func cuGraphExecHostNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(366)
+    CUDADriver.enter(366)
+    return CUDADriver.graphExecHostNodeSetParams(hGraphExec, hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphExecChildGraphNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ childGraph: CUgraph!
 ) -> CUresult {
-    CUDADriver.unsupported(367)
+    CUDADriver.enter(367)
+    return CUDADriver.graphExecChildGraphNodeSetParams(hGraphExec, hNode, childGraph)
 }
 
 @c @implementation
 public func cuGraphExecEventRecordNodeSetEvent(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ event: CUevent!
 ) -> CUresult {
-    CUDADriver.unsupported(368)
+    CUDADriver.enter(368)
+    return CUDADriver.graphExecEventRecordNodeSetEvent(hGraphExec, hNode, event)
 }
 
 @c @implementation
 public func cuGraphExecEventWaitNodeSetEvent(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ event: CUevent!
 ) -> CUresult {
-    CUDADriver.unsupported(369)
+    CUDADriver.enter(369)
+    return CUDADriver.graphExecEventWaitNodeSetEvent(hGraphExec, hNode, event)
 }
 
 @c @implementation
@@ -476,65 +535,76 @@ public func cuGraphExecExternalSemaphoresWaitNodeSetParams(
 
 @c @implementation
 public func cuGraphNodeSetEnabled(_ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ isEnabled: UInt32) -> CUresult {
-    CUDADriver.unsupported(372)
+    CUDADriver.enter(372)
+    return CUDADriver.graphNodeSetEnabled(hGraphExec, hNode, isEnabled)
 }
 
 @c @implementation
 public func cuGraphNodeGetEnabled(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ isEnabled: UnsafeMutablePointer<UInt32>!
 ) -> CUresult {
-    CUDADriver.unsupported(373)
+    CUDADriver.enter(373)
+    return CUDADriver.graphNodeGetEnabled(hGraphExec, hNode, isEnabled)
 }
 
 @c @implementation
 public func cuGraphUpload_ptsz(_ hGraphExec: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(374)
+    CUDADriver.enter(374)
+    return CUDADriver.graphUpload(hGraphExec, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuGraphLaunch_ptsz(_ hGraphExec: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(375)
+    CUDADriver.enter(375)
+    return CUDADriver.graphLaunch(hGraphExec, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuGraphExecDestroy(_ hGraphExec: CUgraphExec!) -> CUresult {
-    CUDADriver.unsupported(376)
+    CUDADriver.enter(376)
+    return CUDADriver.graphExecDestroy(hGraphExec)
 }
 
 @c @implementation
 public func cuGraphDestroy(_ hGraph: CUgraph!) -> CUresult {
-    CUDADriver.unsupported(377)
+    CUDADriver.enter(377)
+    return CUDADriver.graphDestroy(hGraph)
 }
 
 @c @implementation
 public func cuGraphExecUpdate_v2(
     _ hGraphExec: CUgraphExec!, _ hGraph: CUgraph!, _ resultInfo: UnsafeMutablePointer<CUgraphExecUpdateResultInfo>!
 ) -> CUresult {
-    CUDADriver.unsupported(378)
+    CUDADriver.enter(378)
+    return CUDADriver.graphExecUpdateV2(hGraphExec, hGraph, resultInfo)
 }
 
 @c @implementation
 public func cuGraphKernelNodeCopyAttributes(_ dst: CUgraphNode!, _ src: CUgraphNode!) -> CUresult {
-    CUDADriver.unsupported(379)
+    CUDADriver.enter(379)
+    return CUDADriver.graphKernelNodeCopyAttributes(dst, src)
 }
 
 @c @implementation
 public func cuGraphKernelNodeGetAttribute(
     _ hNode: CUgraphNode!, _ attr: CUkernelNodeAttrID, _ value_out: UnsafeMutablePointer<CUkernelNodeAttrValue>!
 ) -> CUresult {
-    CUDADriver.unsupported(380)
+    CUDADriver.enter(380)
+    return CUDADriver.graphKernelNodeGetAttribute(hNode, attr, value_out)
 }
 
 @c @implementation
 public func cuGraphKernelNodeSetAttribute(
     _ hNode: CUgraphNode!, _ attr: CUkernelNodeAttrID, _ value: UnsafePointer<CUkernelNodeAttrValue>!
 ) -> CUresult {
-    CUDADriver.unsupported(381)
+    CUDADriver.enter(381)
+    return CUDADriver.graphKernelNodeSetAttribute(hNode, attr, value)
 }
 
 @c @implementation
 public func cuGraphDebugDotPrint(_ hGraph: CUgraph!, _ path: UnsafePointer<CChar>!, _ flags: UInt32) -> CUresult {
-    CUDADriver.unsupported(382)
+    CUDADriver.enter(382)
+    return CUDADriver.graphDebugDotPrint(hGraph, path, flags)
 }
 
 @c @implementation
@@ -542,29 +612,34 @@ public func cuUserObjectCreate(
     _ object_out: UnsafeMutablePointer<CUuserObject?>!, _ ptr: UnsafeMutableRawPointer!, _ destroy: CUhostFn!,
     _ initialRefcount: UInt32, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(383)
+    CUDADriver.enter(383)
+    return CUDADriver.userObjectCreate(object_out, ptr, destroy, initialRefcount, flags)
 }
 
 @c @implementation
 public func cuUserObjectRetain(_ object: CUuserObject!, _ count: UInt32) -> CUresult {
-    CUDADriver.unsupported(384)
+    CUDADriver.enter(384)
+    return CUDADriver.userObjectRetain(object, count)
 }
 
 @c @implementation
 public func cuUserObjectRelease(_ object: CUuserObject!, _ count: UInt32) -> CUresult {
-    CUDADriver.unsupported(385)
+    CUDADriver.enter(385)
+    return CUDADriver.userObjectRelease(object, count)
 }
 
 @c @implementation
 public func cuGraphRetainUserObject(
     _ graph: CUgraph!, _ object: CUuserObject!, _ count: UInt32, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(386)
+    CUDADriver.enter(386)
+    return CUDADriver.graphRetainUserObject(graph, object, count, flags)
 }
 
 @c @implementation
 public func cuGraphReleaseUserObject(_ graph: CUgraph!, _ object: CUuserObject!, _ count: UInt32) -> CUresult {
-    CUDADriver.unsupported(387)
+    CUDADriver.enter(387)
+    return CUDADriver.graphReleaseUserObject(graph, object, count)
 }
 
 @c @implementation
@@ -573,7 +648,8 @@ public func cuGraphAddNode_v2(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ dependencyData: UnsafePointer<CUgraphEdgeData>!,
     _ numDependencies: Int, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
-    CUDADriver.unsupported(388)
+    CUDADriver.enter(388)
+    return CUDADriver.graphAddNodeV2(phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams)
 }
 
 @c @implementation
@@ -582,35 +658,40 @@ public func cuGraphAddNode_v3(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ dependencyData: UnsafePointer<CUgraphEdgeData>!,
     _ numDependencies: Int, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
-    CUDADriver.unsupported(389)
+    CUDADriver.enter(389)
+    return CUDADriver.graphAddNodeV3(phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams)
 }
 
 @c @implementation
 public func cuGraphNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
-    CUDADriver.unsupported(390)
+    CUDADriver.enter(390)
+    return CUDADriver.graphNodeSetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphNodeSetParams_v2(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
-    CUDADriver.unsupported(391)
+    CUDADriver.enter(391)
+    return CUDADriver.graphNodeSetParamsV2(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
-    CUDADriver.unsupported(392)
+    CUDADriver.enter(392)
+    return CUDADriver.graphNodeGetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphExecNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
-    CUDADriver.unsupported(393)
+    CUDADriver.enter(393)
+    return CUDADriver.graphExecNodeSetParams(hGraphExec, hNode, nodeParams)
 }
 
 @c @implementation
@@ -618,7 +699,8 @@ public func cuGraphConditionalHandleCreate(
     _ pHandle_out: UnsafeMutablePointer<CUgraphConditionalHandle>!, _ hGraph: CUgraph!, _ ctx: CUcontext!,
     _ defaultLaunchValue: UInt32, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(394)
+    CUDADriver.enter(394)
+    return CUDADriver.graphConditionalHandleCreate(pHandle_out, hGraph, ctx, defaultLaunchValue, flags)
 }
 
 @c @implementation
@@ -627,28 +709,32 @@ public func cuGraphAddKernelNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int,
     _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
-    CUDADriver.unsupported(648)
+    CUDADriver.enter(648)
+    return CUDADriver.graphAddKernelNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
 }
 
 @c @implementation
 public func cuGraphKernelNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
-    CUDADriver.unsupported(649)
+    CUDADriver.enter(649)
+    return CUDADriver.graphKernelNodeGetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphKernelNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
-    CUDADriver.unsupported(650)
+    CUDADriver.enter(650)
+    return CUDADriver.graphKernelNodeSetParams(hNode, nodeParams)
 }
 
 @c @implementation
 public func cuGraphExecKernelNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
-    CUDADriver.unsupported(651)
+    CUDADriver.enter(651)
+    return CUDADriver.graphExecKernelNodeSetParams(hGraphExec, hNode, nodeParams)
 }
 
 @c @implementation
@@ -656,7 +742,8 @@ public func cuGraphInstantiateWithParams(
     _ phGraphExec: UnsafeMutablePointer<CUgraphExec?>!, _ hGraph: CUgraph!,
     _ instantiateParams: UnsafeMutablePointer<CUDA_GRAPH_INSTANTIATE_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(652)
+    CUDADriver.enter(652)
+    return CUDADriver.graphInstantiateWithParams(phGraphExec, hGraph, instantiateParams)
 }
 
 @c @implementation
@@ -664,17 +751,20 @@ public func cuGraphExecUpdate(
     _ hGraphExec: CUgraphExec!, _ hGraph: CUgraph!, _ hErrorNode_out: UnsafeMutablePointer<CUgraphNode?>!,
     _ updateResult_out: UnsafeMutablePointer<CUgraphExecUpdateResult>!
 ) -> CUresult {
-    CUDADriver.unsupported(653)
+    CUDADriver.enter(653)
+    return CUDADriver.graphExecUpdate(hGraphExec, hGraph, hErrorNode_out, updateResult_out)
 }
 
 @c @implementation
 public func cuGraphUpload(_ hGraph: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(654)
+    CUDADriver.enter(654)
+    return CUDADriver.graphUpload(hGraph, hStream)
 }
 
 @c @implementation
 public func cuGraphLaunch(_ hGraph: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(655)
+    CUDADriver.enter(655)
+    return CUDADriver.graphLaunch(hGraph, hStream)
 }
 
 @c @implementation
@@ -682,7 +772,8 @@ public func cuGraphGetEdges(
     _ hGraph: CUgraph!, _ from: UnsafeMutablePointer<CUgraphNode?>!, _ to: UnsafeMutablePointer<CUgraphNode?>!,
     _ numEdges: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(656)
+    CUDADriver.enter(656)
+    return CUDADriver.graphGetEdges(hGraph, from, to, numEdges)
 }
 
 @c @implementation
@@ -690,7 +781,8 @@ public func cuGraphNodeGetDependencies(
     _ hNode: CUgraphNode!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!,
     _ numDependencies: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(657)
+    CUDADriver.enter(657)
+    return CUDADriver.graphNodeGetDependencies(hNode, dependencies, numDependencies)
 }
 
 @c @implementation
@@ -698,7 +790,8 @@ public func cuGraphNodeGetDependentNodes(
     _ hNode: CUgraphNode!, _ dependentNodes: UnsafeMutablePointer<CUgraphNode?>!,
     _ numDependentNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(658)
+    CUDADriver.enter(658)
+    return CUDADriver.graphNodeGetDependentNodes(hNode, dependentNodes, numDependentNodes)
 }
 
 @c @implementation
@@ -706,7 +799,8 @@ public func cuGraphAddDependencies(
     _ hGraph: CUgraph!, _ from: UnsafePointer<CUgraphNode?>!, _ to: UnsafePointer<CUgraphNode?>!,
     _ numDependencies: Int
 ) -> CUresult {
-    CUDADriver.unsupported(659)
+    CUDADriver.enter(659)
+    return CUDADriver.graphAddDependencies(hGraph, from, to, numDependencies)
 }
 
 @c @implementation
@@ -714,7 +808,8 @@ public func cuGraphRemoveDependencies(
     _ hGraph: CUgraph!, _ from: UnsafePointer<CUgraphNode?>!, _ to: UnsafePointer<CUgraphNode?>!,
     _ numDependencies: Int
 ) -> CUresult {
-    CUDADriver.unsupported(660)
+    CUDADriver.enter(660)
+    return CUDADriver.graphRemoveDependencies(hGraph, from, to, numDependencies)
 }
 
 @c @implementation
@@ -723,7 +818,8 @@ public func cuGraphAddNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int,
     _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
-    CUDADriver.unsupported(661)
+    CUDADriver.enter(661)
+    return CUDADriver.graphAddNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
 }
 
 @c @implementation
@@ -731,7 +827,8 @@ public func cuGraphInstantiate(
     _ phGraphExec: UnsafeMutablePointer<CUgraphExec?>!, _ hGraph: CUgraph!,
     _ phErrorNode: UnsafeMutablePointer<CUgraphNode?>!, _ logBuffer: UnsafeMutablePointer<CChar>!, _ bufferSize: Int
 ) -> CUresult {
-    CUDADriver.unsupported(666)
+    CUDADriver.enter(666)
+    return CUDADriver.graphInstantiate(phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize)
 }
 
 @c @implementation
@@ -739,5 +836,6 @@ public func cuGraphInstantiate_v2(
     _ phGraphExec: UnsafeMutablePointer<CUgraphExec?>!, _ hGraph: CUgraph!,
     _ phErrorNode: UnsafeMutablePointer<CUgraphNode?>!, _ logBuffer: UnsafeMutablePointer<CChar>!, _ bufferSize: Int
 ) -> CUresult {
-    CUDADriver.unsupported(667)
+    CUDADriver.enter(667)
+    return CUDADriver.graphInstantiateV2(phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize)
 }

@@ -110,4 +110,5 @@ enum Builtin: String {
     case assertFailure = "__assertfail"
     case gridHandle = "cudaCGGetIntrinsicHandle"
     case gridSynchronize = "cudaCGSynchronize"
+    case graphSetConditional = "cudaGraphSetConditional"
 }

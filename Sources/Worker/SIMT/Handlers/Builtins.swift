@@ -15,6 +15,7 @@ enum Builtins {
         case .free: return free(w, i, site)
         case .gridHandle: return gridHandle(w, i, site)
         case .gridSynchronize: return synchronizeGrid(w, i, site)
+        case .graphSetConditional: return setConditional(w, i, site)
         }
     }
 
@@ -80,6 +81,22 @@ enum Builtins {
         warp.pointee.exit = .blocked
         block.arrive(Block.gridBarrier, threads: mask.nonzeroBitCount, expected: 0, trueCount: 0)
         return nil
+    }
+
+    /// `cudaGraphSetConditional(handle, value)`: the handle is the address of the value.
+    private static func setConditional(
+        _ w: WarpPointer, _ i: InstructionPointer, _ site: Function.CallSite
+    ) -> InstructionPointer? {
+        let isFine = forEachLane(w.warp.pointee.mask) { lane in
+            let address = argument(w, site, 0, lane: lane)
+            guard address & 3 == 0, let pointer = rangePointer(w, lane: lane, address, 4) else {
+                _ = fail(w, i, .illegalAddress, lane: lane, address: address)
+                return false
+            }
+            pointer.storeBytes(of: UInt32(truncatingIfNeeded: argument(w, site, 1, lane: lane)), as: UInt32.self)
+            return true
+        }
+        return isFine ? i.next : nil
     }
 
     // MARK: printf
