@@ -3,7 +3,7 @@ import CUDABinding
 import GPUBackend
 
 /// Consecutive rows of a box that fit one piece of staging memory.
-private struct RowGroup {
+struct RowGroup {
     var address: UInt64
     var pitch: UInt64
     var width: Int
@@ -13,34 +13,24 @@ private struct RowGroup {
 }
 
 extension MemoryBox {
-    /// The box cut into groups of rows, or of parts of rows, of at most `limit` bytes each, in dense order.
-    fileprivate func forEachGroup(
-        _ limit: Int, _ body: (RowGroup) throws(BackendError) -> Bool
-    ) throws(BackendError) {
+    /// The box cut into groups of rows, or of parts of rows, of at most `limit` bytes each, in dense order, until
+    /// `body` answers false.
+    func forEachGroup(_ limit: Int, _ body: (RowGroup) throws(BackendError) -> Bool) throws(BackendError) {
         let box = coalesced
         guard !box.isEmpty else { return }
+        let width = min(box.width, UInt64(limit))
+        let rowsPerGroup = max(1, UInt64(limit) / box.width)
         for slice in 0..<box.depth {
-            let base = box.address + slice * box.slicePitch
-            if box.width > UInt64(limit) {
-                for row in 0..<box.height {
-                    var offset: UInt64 = 0
-                    while offset < box.width {
-                        let count = min(UInt64(limit), box.width - offset)
-                        let address = base + row * box.pitch + offset
-                        let group = RowGroup(address: address, pitch: count, width: Int(count), height: 1)
-                        guard try body(group) else { return }
-                        offset += count
-                    }
-                }
-                continue
-            }
-            let rowsPerGroup = UInt64(limit) / box.width
             var row: UInt64 = 0
             while row < box.height {
                 let count = min(rowsPerGroup, box.height - row)
-                let group = RowGroup(
-                    address: base + row * box.pitch, pitch: box.pitch, width: Int(box.width), height: Int(count))
-                guard try body(group) else { return }
+                let start = box.address + slice * box.slicePitch + row * box.pitch
+                for offset in stride(from: 0, to: box.width, by: Int(width)) {
+                    let group = RowGroup(
+                        address: start + offset, pitch: box.pitch, width: Int(min(width, box.width - offset)),
+                        height: Int(count))
+                    guard try body(group) else { return }
+                }
                 row += count
             }
         }
@@ -52,7 +42,7 @@ extension CUDAStream {
     private static let readAhead = 3
 
     /// Refuses boxes that leave live memory, before the driver makes a fault of the whole process of it.
-    private func check(_ box: MemoryBox) throws(BackendError) {
+    func check(_ box: MemoryBox) throws(BackendError) {
         guard box.byteCount != nil, let span = box.spanByteCount else { throw .badRange }
         guard span == 0 || context.session.memory.contains(box.address, span) else { throw .badRange }
     }
@@ -178,7 +168,7 @@ extension StagingRing {
 }
 
 extension CUDALibrary {
-    fileprivate func copyToDevice(
+    func copyToDevice(
         _ group: RowGroup, from bytes: UnsafeMutableRawBufferPointer, on stream: CUstream?
     ) throws(CUDAFailure) {
         if group.height == 1 {
@@ -196,7 +186,7 @@ extension CUDALibrary {
         try cuMemcpy2DAsync_v2(&copy, stream)
     }
 
-    fileprivate func copyFromDevice(
+    func copyFromDevice(
         _ group: RowGroup, to bytes: UnsafeMutableRawBufferPointer, on stream: CUstream?
     ) throws(CUDAFailure) {
         if group.height == 1 {
