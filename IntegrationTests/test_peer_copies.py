@@ -28,8 +28,7 @@ def test_between_nodes_over_tcp_with_tokens(roost, programs, nodes):
 def test_workers_that_may_not_reach_each_other(roost, programs):
     output = roost.run(programs / "peer_copy", gpus=3, environment={**LOG, "ROOST_PEERS": "off"}, seconds=120)
     assert output.splitlines()[-1] == "PASS"
-    # One line for each pair of workers and direction, however many copies there are.
-    assert 1 <= output.count(RELAYED) <= 6
+    assert output.count(RELAYED) == 1
 
 
 def test_a_worker_that_can_not_be_reached_by_the_other(roost, programs, tmp_path):

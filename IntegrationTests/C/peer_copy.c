@@ -215,8 +215,11 @@ static void faults(void)
     OK(cuMemcpyHtoD_v2(there, &value, 4));
     OK(cuCtxCreate_v2(&broken, 0, 0));
     OK(cuMemAlloc_v2(&here, 4096));
-    OK(launch(load(illegal_ptx, "illegal"), 1, 1, NULL));
-    OK(cuMemcpyPeerAsync(there, contexts[1], here, broken, 4096, NULL));
+    // Where every call waits, the fault shows at once.
+    int status = (int)launch(load(illegal_ptx, "illegal"), 1, 1, NULL);
+    REQUIRE(status == CUDA_SUCCESS || status == CUDA_ERROR_ILLEGAL_ADDRESS);
+    status = (int)cuMemcpyPeerAsync(there, contexts[1], here, broken, 4096, NULL);
+    REQUIRE(status == CUDA_SUCCESS || status == CUDA_ERROR_ILLEGAL_ADDRESS);
     EXPECT(cuCtxSynchronize(), CUDA_ERROR_ILLEGAL_ADDRESS);
     OK(cuCtxDestroy_v2(broken));
     OK(cuCtxSetCurrent(contexts[1]));
@@ -248,6 +251,9 @@ static void lose_device_1(void)
     // Once told, device 0 goes on.
     OK(cuMemsetD32_v2(here, 3, WORDS));
     expect(0, here, 3, 0);
+    OK(cuCtxSetCurrent(contexts[1]));
+    EXPECT(cuCtxSynchronize(), CUDA_ERROR_DEVICE_UNAVAILABLE);
+    OK(cuCtxSetCurrent(contexts[0]));
     EXPECT(cuMemcpyPeer(here, contexts[0], there, contexts[1], N), CUDA_ERROR_DEVICE_UNAVAILABLE);
 }
 

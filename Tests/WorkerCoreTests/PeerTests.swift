@@ -37,7 +37,8 @@ private let base = DeviceArena.standard().base
         try peer.write(bytes)
     }
 
-    private func receive(_ ticket: PeerTicket, _ lane: TestLane, byteCount: UInt64, address: UInt64 = base + 512) throws {
+    private func receive(_ ticket: PeerTicket, _ lane: TestLane, byteCount: UInt64, address: UInt64 = base + 512) throws
+    {
         try lane.send(
             PeerReceive(
                 link: 7, ticketHigh: ticket.high, ticketLow: ticket.low, address: address, pitch: byteCount,
@@ -72,7 +73,8 @@ private let base = DeviceArena.standard().base
         let peer = try peer(of: other, fixture)
         try greet(peer, offer.tickets[0], byteCount: 16)
         #expect(peer.isClosedByWorker())
-        let stranger = TestLane(connection: try fixture.connect(), session: WorkerFixture.newSession(), fixture: fixture)
+        let stranger = TestLane(
+            connection: try fixture.connect(), session: WorkerFixture.newSession(), fixture: fixture)
         #expect(throws: TestLaneError.self) { try stranger.greet(role: .peer) }
     }
 

@@ -155,15 +155,12 @@ enum Peers {
         if let refused = Captures.refuse(stream, target) { return refused }
         var to = to
         var from = from
-        let isInRange =
-            CUDADriver.with(to.context, target.thread) { other in
-                CUDADriver.isDeviceRange(to.address, span(to, box), other) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE
-            } == CUDA_SUCCESS
-            && CUDADriver.with(from.context, target.thread) { other in
-                CUDADriver.isDeviceRange(from.address, span(from, box), other)
-                    ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE
-            } == CUDA_SUCCESS
-        guard isInRange else { return CUDA_ERROR_INVALID_VALUE }
+        for end in [to, from] {
+            let status = CUDADriver.with(end.context, target.thread) { other in
+                CUDADriver.isDeviceRange(end.address, span(end, box), other) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE
+            }
+            guard status == CUDA_SUCCESS else { return status }
+        }
         let own = PeerEnd(signalOf: target.context, stream: stream)
         if to.context == target.context { to.stream = stream }
         if from.context == target.context { from.stream = stream }

@@ -15,6 +15,7 @@ public enum PeerLinks {
     nonisolated(unsafe) private static var states: [UInt8] = []
     nonisolated(unsafe) private static var tickets: [[PeerTicket]] = []
     nonisolated(unsafe) private static var relayed: UInt64 = 0
+    nonisolated(unsafe) private static var hasSaidClosed = false
     private static let lock = Lock()
     private static let ticketCount: UInt32 = 32
     /// Held while the two halves of a transfer are sent, so that all workers get all transfers in one order: workers
@@ -31,7 +32,8 @@ public enum PeerLinks {
             states = [UInt8](repeating: State.unknown, count: count &* count)
             tickets = [[PeerTicket]](repeating: [], count: count)
         }
-        let place = Int(source.state.pointee.index) &* ThreadState.workerCountMax &+ Int(destination.state.pointee.index)
+        let place =
+            Int(source.state.pointee.index) &* ThreadState.workerCountMax &+ Int(destination.state.pointee.index)
         guard place >= 0, place < states.count else { return nil }
         if states[place] == State.unknown { states[place] = open(source, destination, lanes) }
         guard states[place] == State.open else { return nil }
@@ -85,8 +87,13 @@ public enum PeerLinks {
             }
             if result.hasOutputs { return State.open }
         }
-        ClientLog.problem("workers can't reach each other; copies between their devices pass through this process, at ", end(source))
-        ClientLog.line("the other one is at ", end(destination))
+        if !hasSaidClosed {
+            hasSaidClosed = true
+            ClientLog.problem(
+                "workers can't reach each other; copies between their devices pass through this process; from ",
+                end(source))
+            ClientLog.line("to ", end(destination))
+        }
         return State.closed
     }
 

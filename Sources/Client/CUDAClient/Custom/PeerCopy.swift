@@ -108,7 +108,9 @@ extension CUDADriver {
         defer { initializationLock.release() }
         let details = details(of: context)
         if details.signalStream != 0 { return (CUDA_SUCCESS, details.signalStream) }
-        guard let made = makeHandle(.stream, context: context, object: nil) else { return (CUDA_ERROR_OUT_OF_MEMORY, 0) }
+        guard let made = makeHandle(.stream, context: context, object: nil) else {
+            return (CUDA_ERROR_OUT_OF_MEMORY, 0)
+        }
         let status = with(context, thread) { $0.send(StreamCreate(phStream: made.id, Flags: 1)) }
         if status == CUDA_SUCCESS { details.signalStream = made.id }
         return (status, made.id)
