@@ -7,26 +7,25 @@ import pytest
 from conftest import PREFIX, Program
 from test_several_devices import nodes  # noqa: F401 (a fixture)
 
-LOG = {"ROOST_LOG": "1"}
 RELAYED = "pass through this process"
 
 
 @pytest.mark.parametrize("strict", ["0", "1"])
 def test_between_workers_of_one_daemon(roost, programs, strict):
-    output = roost.run(programs / "peer_copy", gpus=3, environment={**LOG, "ROOST_STRICT": strict}, seconds=120)
+    output = roost.run(programs / "peer_copy", gpus=3, environment={"ROOST_STRICT": strict}, seconds=120)
     assert output.splitlines()[-1] == "PASS"
     assert RELAYED not in output
 
 
 def test_between_nodes_over_tcp_with_tokens(roost, programs, nodes):
     _, options = nodes
-    output = roost.command("run", *options, "--", "env", "ROOST_LOG=1", programs / "peer_copy", seconds=120)
+    output = roost.command("run", *options, "--", programs / "peer_copy", seconds=120)
     assert output.stdout.splitlines()[-1] == "PASS"
     assert RELAYED not in output.stdout + output.stderr
 
 
 def test_workers_that_may_not_reach_each_other(roost, programs):
-    output = roost.run(programs / "peer_copy", gpus=3, environment={**LOG, "ROOST_PEERS": "off"}, seconds=120)
+    output = roost.run(programs / "peer_copy", gpus=3, environment={"ROOST_PEERS": "off"}, seconds=120)
     assert output.splitlines()[-1] == "PASS"
     assert output.count(RELAYED) == 1
 
@@ -67,8 +66,7 @@ def test_a_worker_that_can_not_be_reached_by_the_other(roost, programs, tmp_path
         "print('PASS')\n"
     )
     output = roost.command(
-        "run", "--endpoint", ";".join(f"unix://{socket}" for socket in sockets), "--", "env", "ROOST_LOG=1", "python3",
-        "-c", script, *sockets)
+        "run", "--endpoint", ";".join(f"unix://{socket}" for socket in sockets), "--", "python3", "-c", script, *sockets)
     assert output.stdout.splitlines()[-1] == "PASS"
     assert (output.stdout + output.stderr).count(RELAYED) == 1
     for worker in workers:
