@@ -48,7 +48,7 @@ int main(int argc, char **argv)
 
     start = now();
     OK(cuLibraryLoadData(&library, text, NULL, NULL, 0, NULL, NULL, 0));
-    printf("load %.0f\n", (now() - start) / trip);
+    printf("load %d\n", (int)((now() - start) / trip));
     memset(text, 'x', strlen(text));
     start = now();
     for (int k = 0; k < KERNELS; k++) {
@@ -61,7 +61,7 @@ int main(int argc, char **argv)
         OK(cuKernelGetFunction(&function, kernel));
         OK(launch(k % 2 ? function : (CUfunction)kernel, 1, 1, (void *[]){ &out }));
     }
-    printf("use %.0f\n", (now() - start) / trip);
+    printf("use %d\n", (int)((now() - start) / trip));
     OK(cuMemcpyDtoH_v2(values, out, sizeof values));
     for (int k = 0; k < KERNELS; k++)
         REQUIRE(values[k] == 1000u + (unsigned)(k + seed));

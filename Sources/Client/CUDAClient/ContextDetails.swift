@@ -18,6 +18,8 @@ final class ContextDetails {
     var limits: [Int] = [1024, 1 << 20, 8 << 20, 2, 2048, 128, 0, 0, 0, 0, 0]
     var localStorage = ContextLocalStorage()
     var modules: [ModuleRecord] = []
+    /// The id of the stream in which events are waited for on behalf of other workers; 0 before the first.
+    var signalStream: UInt64 = 0
 }
 
 extension CUDADriver {
@@ -77,6 +79,7 @@ extension CUDADriver {
         tablesLock.release()
         let details = details(of: context)
         details.serial = serial
+        details.signalStream = 0
         details.flags = flags
         // Slots of contexts have no other use on the wire, so the serial number can be the generation.
         let slot = contextRegion?.pointee.slot(of: context.pointee.handle, kind: .context) ?? 0

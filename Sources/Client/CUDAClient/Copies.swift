@@ -48,6 +48,11 @@ extension CUDADriver {
         to destination: CopyEnd, from source: CopyEnd, _ byteCount: Int, stream: UInt64, _ target: CallTarget
     ) -> CUresult {
         guard byteCount > 0 else { return byteCount == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE }
+        if Session.devices.count > 1, let box = Box(width: byteCount, height: 1, depth: 1) {
+            let to = CopyPlane(end: destination, pitch: byteCount, slicePitch: byteCount)
+            let from = CopyPlane(end: source, pitch: byteCount, slicePitch: byteCount)
+            if let status = Peers.copy(to: to, from: from, box, stream: stream, target) { return status }
+        }
         if Captures.areActive, let box = Box(width: byteCount, height: 1, depth: 1) {
             let to = CopyPlane(end: destination, pitch: byteCount, slicePitch: byteCount)
             let from = CopyPlane(end: source, pitch: byteCount, slicePitch: byteCount)
@@ -88,6 +93,11 @@ extension CUDADriver {
         guard box.byteCount > 0 else { return CUDA_SUCCESS }
         if box.height == 1, box.depth == 1 {
             return copy(to: destination.end, from: source.end, box.width, stream: stream, target)
+        }
+        if Session.devices.count > 1,
+            let status = Peers.copy(to: destination, from: source, box, stream: stream, target)
+        {
+            return status
         }
         if Captures.areActive, let captured = captured(to: destination, from: source, box, stream: stream, target) {
             return captured

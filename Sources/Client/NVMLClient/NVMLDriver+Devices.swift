@@ -6,7 +6,7 @@ extension NVMLDriver {
     private static let handleBase: UInt = 0x524F_0000
     private static let handleStep: UInt = 16
 
-    private static func handle(of index: Int) -> nvmlDevice_t? {
+    static func handle(of index: Int) -> nvmlDevice_t? {
         nvmlDevice_t(bitPattern: handleBase &+ UInt(truncatingIfNeeded: index) &* handleStep)
     }
 

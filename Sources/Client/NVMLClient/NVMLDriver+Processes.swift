@@ -6,7 +6,7 @@ extension NVMLDriver {
     private static let noInstance = UInt32.max
 
     /// A process and the bytes of all its sessions.
-    private struct Usage {
+    struct Usage {
         var processID: UInt32
         var byteCount: UInt64
     }
@@ -93,7 +93,7 @@ extension NVMLDriver {
     }
 
     /// A process may have several sessions: one entry for each process, in the worker's order.
-    private static func merged(_ processes: [VGPUStatus.Process]) -> [Usage] {
+    static func merged(_ processes: [VGPUStatus.Process]) -> [Usage] {
         var usages: [Usage] = []
         for process in processes {
             if let index = usages.firstIndex(where: { $0.processID == process.processID }) {

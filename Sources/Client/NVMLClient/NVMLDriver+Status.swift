@@ -190,7 +190,7 @@ extension NVMLDriver {
     ) -> nvmlReturn_t { answerAlways(isInstance, device, 0) }
 
     /// The value of a `CUdevice_attribute`; never negative.
-    private static func attribute(_ number: Int32, _ status: VGPUStatus) throws(NVMLFailure) -> Int32 {
+    static func attribute(_ number: Int32, _ status: VGPUStatus) throws(NVMLFailure) -> Int32 {
         for entry in status.device.attributes where entry.attribute == number && entry.value >= 0 {
             return entry.value
         }
@@ -203,6 +203,7 @@ enum DeviceAttribute {
     static let clockRate: Int32 = 13
     static let multiprocessorCount: Int32 = 16
     static let memoryClockRate: Int32 = 36
+    static let memoryBusWidth: Int32 = 37
     static let capabilityMajor: Int32 = 75
     static let capabilityMinor: Int32 = 76
 }

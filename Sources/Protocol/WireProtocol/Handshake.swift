@@ -6,6 +6,8 @@ public enum ConnectionRole: UInt8, Sendable {
     case events = 1
     /// Status queries, without a session.
     case monitor = 2
+    /// Worker to worker: memory for a session of the one that is greeted; the lane's index is the sender's link.
+    case peer = 3
 }
 
 /// 16 random bytes that name a client process at a worker.

@@ -21,6 +21,9 @@ public struct VGPUStatus: Sendable {
     /// Commands and kernel launches since the worker started.
     public var commandCount: UInt64 = 0
     public var launchCount: UInt64 = 0
+    /// Bytes that went straight to other workers since the worker started, and those that had to pass through a client.
+    public var peerByteCount: UInt64 = 0
+    public var relayedByteCount: UInt64 = 0
     public var processes: [Process] = []
 
     public init() {}
@@ -31,6 +34,8 @@ public struct VGPUStatus: Sendable {
         bytes.appendInteger(utilizationPercent)
         bytes.appendInteger(commandCount)
         bytes.appendInteger(launchCount)
+        bytes.appendInteger(peerByteCount)
+        bytes.appendInteger(relayedByteCount)
         bytes.appendInteger(UInt32(truncatingIfNeeded: processes.count))
         for process in processes {
             bytes.appendInteger(process.processID)
@@ -45,6 +50,8 @@ public struct VGPUStatus: Sendable {
         utilizationPercent = try reader.read()
         commandCount = try reader.read()
         launchCount = try reader.read()
+        peerByteCount = try reader.read()
+        relayedByteCount = try reader.read()
         let count = try reader.read(UInt32.self)
         guard count <= 1 << 16 else { throw .oversized }
         for _ in 0..<count {

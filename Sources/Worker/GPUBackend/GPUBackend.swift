@@ -149,6 +149,10 @@ public protocol BackendStream: AnyObject, Sendable {
     /// them. Called by a lane; throws `NOT_SUPPORTED` where a device can't.
     func perform(_ operations: [StreamMemoryOperation]) throws(BackendError)
 
+    /// Takes part in a transfer between two workers, in order. Called by a lane; blocks it where the backend can't hold
+    /// the stream back.
+    func exchange(_ box: MemoryBox, _ transfer: any PeerTransfer) throws(BackendError)
+
     /// Waits until the stream's work was done. Throws the context's fatal error.
     func synchronize() throws(BackendError)
 

@@ -16,6 +16,7 @@ enum Operation: Sendable {
     case fill(SoftwareContext, MemoryBox, elementByteCount: Int, value: UInt32)
     case record(SoftwareContext, SoftwareEvent)
     case hostFunction(SoftwareContext, token: UInt64)
+    case exchange(SoftwareContext, MemoryBox, any PeerTransfer)
     case launch(SoftwareContext, SoftwareLaunch)
     /// Has the stream wait for a value in memory.
     case waitValue(SoftwareContext, MemoryCondition)
@@ -31,7 +32,7 @@ enum Operation: Sendable {
     /// Host functions run on the client's side, and claims are no work.
     var countsAsBusy: Bool {
         switch self {
-        case .hostFunction, .copyToHost, .copyFromHost, .handover, .waitValue, .after, .marker: false
+        case .hostFunction, .copyToHost, .copyFromHost, .exchange, .handover, .waitValue, .after, .marker: false
         default: true
         }
     }
@@ -70,6 +71,9 @@ enum Operation: Sendable {
         case .record(_, let event): event.markRecorded()
         case .hostFunction(let context, let token):
             if context.fatalError == nil { engine.host.runHostFunction(token: token) }
+        case .exchange(let context, let box, let transfer):
+            if let fatal = context.fatalError { try? transfer.end(fatal) }
+            context.perform { () throws(BackendError) in try engine.memory.exchange(box, transfer) }
         case .launch(let context, let launch):
             context.perform { () throws(BackendError) in try launch.run(on: engine) }
         case .waitValue(let context, let condition):
@@ -99,5 +103,20 @@ final class StagedBytes: @unchecked Sendable {
 
     deinit {
         buffer.deallocate()
+    }
+}
+
+extension DeviceMemory {
+    /// Takes part in a transfer between workers. Whatever is wrong here is known before the other end moves a byte.
+    func exchange(_ box: MemoryBox, _ transfer: any PeerTransfer) throws(BackendError) {
+        do throws(BackendError) {
+            try withRows(of: box) { _ in false }
+            try transfer.begin()
+            try withRows(of: box) { transfer.move($0) }
+        } catch {
+            try? transfer.end(error)
+            throw error
+        }
+        try transfer.end(nil)
     }
 }

@@ -136,6 +136,12 @@ final class SoftwareStream: BackendStream {
         try submit(.hostFunction(context, token: token), isQuick: false)
     }
 
+    func exchange(_ box: MemoryBox, _ transfer: any PeerTransfer) throws(BackendError) {
+        guard box.byteCount != nil, box.spanByteCount != nil else { throw .badRange }
+        // Also in a lost context: the other end must hear of it, in the order of the stream.
+        note(try context.engine.submit(.exchange(context, box, transfer), on: self))
+    }
+
     func synchronize() throws(BackendError) {
         try context.engine.waitForWaits(of: self)
         try context.wait(for: sequence)

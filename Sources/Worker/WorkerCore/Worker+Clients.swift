@@ -1,5 +1,6 @@
 import GPUBackend
 import Logging
+import Synchronization
 import Transport
 import WireProtocol
 
@@ -33,6 +34,10 @@ extension Worker {
             // Stays among the other connections, so that stopping closes it.
             withRegistry { $0.greetingCount -= 1 }
             serveEvents(connection, hello)
+            withRegistry { $0.others[ObjectIdentifier(connection)] = nil }
+        case .peer:
+            withRegistry { $0.greetingCount -= 1 }
+            servePeer(connection, hello)
             withRegistry { $0.others[ObjectIdentifier(connection)] = nil }
         case .monitor:
             withRegistry { $0.greetingCount -= 1 }
@@ -133,6 +138,7 @@ extension Worker {
         }
         guard isLast else { return }
         utilization.retire(busyNanoseconds: session.busyNanoseconds)
+        pastPeerByteCount.add(session.peers.sentByteCount.load(ordering: .relaxed), ordering: .relaxed)
         session.close()
         withRegistry {
             $0.closingCount -= 1

@@ -26,6 +26,10 @@ extension Worker {
         status.utilizationPercent = utilization.percent
         status.commandCount = commandCount.load(ordering: .relaxed)
         status.launchCount = launchCount.load(ordering: .relaxed)
+        status.peerByteCount = sessions.reduce(pastPeerByteCount.load(ordering: .relaxed)) {
+            $0 &+ $1.peers.sentByteCount.load(ordering: .relaxed)
+        }
+        status.relayedByteCount = relayedByteCount.load(ordering: .relaxed)
         let sorted = sessions.sorted { ($0.processID, $0.serial) < ($1.processID, $1.serial) }
         withLedger { ledger in
             status.usedByteCount = ledger.used

@@ -27,6 +27,9 @@ public final class Worker: @unchecked Sendable {
     let logger: Logger
     let commandCount = Atomic<UInt64>(0)
     let launchCount = Atomic<UInt64>(0)
+    /// Bytes that sessions which have ended sent to other workers.
+    let pastPeerByteCount = Atomic<UInt64>(0)
+    let relayedByteCount = Atomic<UInt64>(0)
     let utilization = UtilizationMeter()
     let imageCache: ImageCache?
     let shared = SharedTable()

@@ -1,3 +1,5 @@
+public import Transport
+
 /// What a worker is told when it starts.
 public struct WorkerConfiguration: Sendable {
     /// The vGPU's memory in bytes.
@@ -10,6 +12,8 @@ public struct WorkerConfiguration: Sendable {
     public var descriptionHash: UInt64
     /// Where module images are kept by their hash; nil for nowhere.
     public var imageCache: ImageCacheSetting?
+    /// Where other workers reach this one, beside the places where it listens.
+    public var peerEndpoints: [Endpoint] = []
     public var limits = WorkerLimits()
 
     public init(descriptionHash: UInt64) {

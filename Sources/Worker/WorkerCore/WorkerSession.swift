@@ -46,6 +46,7 @@ final class WorkerSession: @unchecked Sendable {
     unowned let worker: Worker
     let lanes = LaneRegistry()
     let hostFunctions = HostFunctionQueue()
+    let peers = PeerExchange()
     let printf: PrintfBuffer
     let imageBudget: ImageBudget
     let graphBudget: ImageBudget
@@ -104,6 +105,7 @@ final class WorkerSession: @unchecked Sendable {
     func cancel() {
         let devices = lock.withLock { Array(state.devices.values) }
         hostFunctions.cancel()
+        peers.cancel()
         lanes.cancel()
         for device in devices { device.backend.cancel() }
     }

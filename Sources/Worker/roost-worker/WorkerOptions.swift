@@ -5,6 +5,7 @@ import Transport
 /// What the command line of `roost-worker` says.
 struct WorkerOptions {
     var endpoints: [Endpoint] = []
+    var peerEndpoints: [Endpoint] = []
     var vramByteCount: UInt64 = 4 << 30
     var computePercent: UInt32 = 100
     var threadCount = 0
@@ -37,6 +38,7 @@ struct WorkerOptions {
         Serves one vGPU to CUDA programs that load Roost's libcuda.so.1.
 
           --listen ENDPOINT         unix:///path, shm:///path or tcp://host:port; may be given several times
+          --peer-endpoint ENDPOINT  where other workers reach this one, if not where it listens
           --vram BYTES              the vGPU's memory, as in 512MiB (4GiB)
           --compute PERCENT         the vGPU's share of compute, 1 to 100 (100); reported, not enforced
           --threads N               threads that run kernels (one for each CPU)
@@ -90,6 +92,7 @@ struct WorkerOptions {
     private mutating func set(_ flag: String, _ value: String) throws(Failure) {
         switch flag {
         case "--listen": endpoints.append(try Self.require(Endpoint(value), flag, value))
+        case "--peer-endpoint": peerEndpoints.append(try Self.require(Endpoint(value), flag, value))
         case "--vram": vramByteCount = try Self.require(Bytes(value), flag, value).count
         case "--compute":
             computePercent = UInt32(try Self.require(Self.integer(value, 1...100), flag, value))

@@ -152,6 +152,7 @@ var configuration = WorkerConfiguration(descriptionHash: DescriptionHash.value)
 configuration.vramByteCount = options.vramByteCount
 configuration.computePercent = options.computePercent
 configuration.token = secret
+configuration.peerEndpoints = options.peerEndpoints
 configuration.imageCache = imageCache(options)
 let backend = options.usesDriver ? makeDriverBackend(options) : makeSoftwareBackend(options)
 let worker = Worker(configuration: configuration, backend: backend, logger: logger)

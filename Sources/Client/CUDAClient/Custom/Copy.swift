@@ -106,51 +106,6 @@ extension CUDADriver {
         queued(stream) { copy(to: .device(destination), from: .device(source), byteCount, stream: $1, $0) }
     }
 
-    // MARK: - Between contexts
-
-    /// The corresponding C function is `cuMemcpyPeer`.
-    public static func memcpyPeer(
-        _ destination: CUdeviceptr, _ destinationContext: CUcontext?, _ source: CUdeviceptr,
-        _ sourceContext: CUcontext?, _ byteCount: Int
-    ) -> CUresult {
-        peer(destination, destinationContext, source, sourceContext, byteCount, nil)
-    }
-
-    /// The corresponding C function is `cuMemcpyPeerAsync`.
-    public static func memcpyPeerAsync(
-        _ destination: CUdeviceptr, _ destinationContext: CUcontext?, _ source: CUdeviceptr,
-        _ sourceContext: CUcontext?, _ byteCount: Int, _ stream: CUstream?
-    ) -> CUresult {
-        peer(destination, destinationContext, source, sourceContext, byteCount, stream)
-    }
-
-    /// On one device this is an ordinary copy; between two, the bytes pass through this process.
-    private static func peer(
-        _ destination: CUdeviceptr, _ destinationContext: CUcontext?, _ source: CUdeviceptr,
-        _ sourceContext: CUcontext?, _ byteCount: Int, _ stream: CUstream?
-    ) -> CUresult {
-        queued(stream) { target, id in
-            guard let to = contextState(destinationContext), let from = contextState(sourceContext) else {
-                return CUDA_ERROR_INVALID_CONTEXT
-            }
-            guard byteCount > 0 else { return byteCount == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE }
-            if to.pointee.device == from.pointee.device, to.pointee.device == target.context.pointee.device {
-                return copy(to: .device(destination), from: .device(source), byteCount, stream: id, target)
-            }
-            guard let memory = malloc(byteCount) else { return CUDA_ERROR_OUT_OF_MEMORY }
-            defer { CPosix.free(memory) }
-            let status = with(from, target.thread) { fromTarget in
-                copy(
-                    to: .host(memory), from: .device(source), byteCount, stream: StreamID.legacyDefault, fromTarget)
-            }
-            guard status == CUDA_SUCCESS else { return status }
-            return with(to, target.thread) { toTarget in
-                copy(
-                    to: .device(destination), from: .host(memory), byteCount, stream: StreamID.legacyDefault, toTarget)
-            }
-        }
-    }
-
     // MARK: - Two and three dimensions
 
     /// The corresponding C function is `cuMemcpy2D_v2`.

@@ -34,10 +34,12 @@ extension CUDADriver {
                 if let captured { return captured }
             }
             if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
-            let status = target.send(
-                Fill(
-                    address: address, pitch: UInt64(height == 1 ? row : pitch), elementByteCount: elementByteCount,
-                    value: value, width: UInt64(width), height: UInt64(height), stream: stream))
+            let status = Peers.run(at: address, stream: stream, target) { target, stream in
+                target.send(
+                    Fill(
+                        address: address, pitch: UInt64(height == 1 ? row : pitch), elementByteCount: elementByteCount,
+                        value: value, width: UInt64(width), height: UInt64(height), stream: stream))
+            }
             if isWaiting, status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
             return status
         }

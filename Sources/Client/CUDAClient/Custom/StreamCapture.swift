@@ -223,6 +223,7 @@ extension CUDADriver {
 
     static func send(_ command: StreamWaitEvent) -> CUresult {
         guard command.Flags & ~1 == 0 else { return CUDA_ERROR_INVALID_VALUE }
+        if Session.devices.count > 1, let status = waitAcrossWorkers(command) { return status }
         return routed {
             Captures.wait(command.hStream, for: command.hEvent, isExternal: command.Flags & 1 != 0, $0)
                 ?? $0.send(command)

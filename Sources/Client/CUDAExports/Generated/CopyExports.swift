@@ -93,7 +93,8 @@ public func cuMemcpy3D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresu
 
 @c @implementation
 public func cuMemcpy3DPeer_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!) -> CUresult {
-    CUDADriver.unsupported(124)
+    CUDADriver.enter(124)
+    return CUDADriver.memcpy3DPeer(pCopy)
 }
 
 @c @implementation
@@ -167,7 +168,8 @@ public func cuMemcpy3DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hS
 
 @c @implementation
 public func cuMemcpy3DPeerAsync_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(134)
+    CUDADriver.enter(134)
+    return CUDADriver.memcpy3DPeerAsync(pCopy, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -470,12 +472,14 @@ public func cuMemcpyPeerAsync(
 
 @c @implementation
 public func cuMemcpy3DPeer(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!) -> CUresult {
-    CUDADriver.unsupported(574)
+    CUDADriver.enter(574)
+    return CUDADriver.memcpy3DPeer(pCopy)
 }
 
 @c @implementation
 public func cuMemcpy3DPeerAsync(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(575)
+    CUDADriver.enter(575)
+    return CUDADriver.memcpy3DPeerAsync(pCopy, hStream)
 }
 
 @c @implementation

@@ -256,7 +256,7 @@ public func nvmlDeviceSetupNvlinkNvleEncryptionKey_v1(
 public func nvmlDeviceRegisterEvents(
     _ device: nvmlDevice_t!, _ eventTypes: UInt64, _ set: nvmlEventSet_t!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceRegisterEvents(device, eventTypes, set)
 }
 
 @c @implementation

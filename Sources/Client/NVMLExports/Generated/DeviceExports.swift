@@ -26,7 +26,7 @@ public func nvmlDeviceGetHandleByIndex_v2(
 public func nvmlDeviceGetHandleBySerial(
     _ serial: UnsafePointer<CChar>!, _ device: UnsafeMutablePointer<nvmlDevice_t?>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetHandleBySerial(serial, device)
 }
 
 @c @implementation
@@ -40,7 +40,7 @@ public func nvmlDeviceGetHandleByUUID(
 public func nvmlDeviceGetHandleByUUIDV(
     _ uuid: UnsafePointer<nvmlUUID_t>!, _ device: UnsafeMutablePointer<nvmlDevice_t?>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetHandleByUUIDV(uuid, device)
 }
 
 @c @implementation
@@ -93,21 +93,21 @@ public func nvmlDeviceGetMemoryAffinity(
     _ device: nvmlDevice_t!, _ nodeSetSize: UInt32, _ nodeSet: UnsafeMutablePointer<UInt>!,
     _ scope: nvmlAffinityScope_t
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetMemoryAffinity(device, nodeSetSize, nodeSet, scope)
 }
 
 @c @implementation
 public func nvmlDeviceGetCpuAffinityWithinScope(
     _ device: nvmlDevice_t!, _ cpuSetSize: UInt32, _ cpuSet: UnsafeMutablePointer<UInt>!, _ scope: nvmlAffinityScope_t
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetCpuAffinityWithinScope(device, cpuSetSize, cpuSet, scope)
 }
 
 @c @implementation
 public func nvmlDeviceGetCpuAffinity(
     _ device: nvmlDevice_t!, _ cpuSetSize: UInt32, _ cpuSet: UnsafeMutablePointer<UInt>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetCpuAffinity(device, cpuSetSize, cpuSet)
 }
 
 @c @implementation
@@ -140,7 +140,7 @@ public func nvmlDeviceGetUnrepairableMemoryFlag_v1(
 public func nvmlDeviceGetTopologyCommonAncestor(
     _ device1: nvmlDevice_t!, _ device2: nvmlDevice_t!, _ pathInfo: UnsafeMutablePointer<nvmlGpuTopologyLevel_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetTopologyCommonAncestor(device1, device2, pathInfo)
 }
 
 @c @implementation
@@ -148,7 +148,7 @@ public func nvmlDeviceGetTopologyNearestGpus(
     _ device: nvmlDevice_t!, _ level: nvmlGpuTopologyLevel_t, _ count: UnsafeMutablePointer<UInt32>!,
     _ deviceArray: UnsafeMutablePointer<nvmlDevice_t?>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetTopologyNearestGpus(device, level, count, deviceArray)
 }
 
 @c @implementation
@@ -156,7 +156,7 @@ public func nvmlDeviceGetP2PStatus(
     _ device1: nvmlDevice_t!, _ device2: nvmlDevice_t!, _ p2pIndex: nvmlGpuP2PCapsIndex_t,
     _ p2pStatus: UnsafeMutablePointer<nvmlGpuP2PStatus_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetP2PStatus(device1, device2, p2pIndex, p2pStatus)
 }
 
 @c @implementation
@@ -247,7 +247,7 @@ public func nvmlDeviceGetPersistenceMode(
 public func nvmlDeviceGetPciInfoExt(
     _ device: nvmlDevice_t!, _ pci: UnsafeMutablePointer<nvmlPciInfoExt_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetPciInfoExt(device, pci)
 }
 
 @c @implementation
@@ -346,21 +346,21 @@ public func nvmlDeviceGetClock(
     _ device: nvmlDevice_t!, _ clockType: nvmlClockType_t, _ clockId: nvmlClockId_t,
     _ clockMHz: UnsafeMutablePointer<UInt32>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetClock(device, clockType, clockId, clockMHz)
 }
 
 @c @implementation
 public func nvmlDeviceGetMaxCustomerBoostClock(
     _ device: nvmlDevice_t!, _ clockType: nvmlClockType_t, _ clockMHz: UnsafeMutablePointer<UInt32>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetMaxCustomerBoostClock(device, clockType, clockMHz)
 }
 
 @c @implementation
 public func nvmlDeviceGetSupportedMemoryClocks(
     _ device: nvmlDevice_t!, _ count: UnsafeMutablePointer<UInt32>!, _ clocksMHz: UnsafeMutablePointer<UInt32>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetSupportedMemoryClocks(device, count, clocksMHz)
 }
 
 @c @implementation
@@ -368,7 +368,7 @@ public func nvmlDeviceGetSupportedGraphicsClocks(
     _ device: nvmlDevice_t!, _ memoryClockMHz: UInt32, _ count: UnsafeMutablePointer<UInt32>!,
     _ clocksMHz: UnsafeMutablePointer<UInt32>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetSupportedGraphicsClocks(device, memoryClockMHz, count, clocksMHz)
 }
 
 @c @implementation
@@ -421,7 +421,7 @@ public func nvmlDeviceGetFanControlPolicy_v2(
 
 @c @implementation
 public func nvmlDeviceGetNumFans(_ device: nvmlDevice_t!, _ numFans: UnsafeMutablePointer<UInt32>!) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetNumFans(device, numFans)
 }
 
 @c @implementation
@@ -478,35 +478,35 @@ public func nvmlDeviceGetPerformanceState(
 public func nvmlDeviceGetCurrentClocksEventReasons(
     _ device: nvmlDevice_t!, _ clocksEventReasons: UnsafeMutablePointer<UInt64>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetCurrentClocksEventReasons(device, clocksEventReasons)
 }
 
 @c @implementation
 public func nvmlDeviceGetCurrentClocksThrottleReasons(
     _ device: nvmlDevice_t!, _ clocksThrottleReasons: UnsafeMutablePointer<UInt64>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetCurrentClocksThrottleReasons(device, clocksThrottleReasons)
 }
 
 @c @implementation
 public func nvmlDeviceGetSupportedClocksEventReasons(
     _ device: nvmlDevice_t!, _ supportedClocksEventReasons: UnsafeMutablePointer<UInt64>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetSupportedClocksEventReasons(device, supportedClocksEventReasons)
 }
 
 @c @implementation
 public func nvmlDeviceGetSupportedClocksThrottleReasons(
     _ device: nvmlDevice_t!, _ supportedClocksThrottleReasons: UnsafeMutablePointer<UInt64>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetSupportedClocksThrottleReasons(device, supportedClocksThrottleReasons)
 }
 
 @c @implementation
 public func nvmlDeviceGetPowerState(
     _ device: nvmlDevice_t!, _ pState: UnsafeMutablePointer<nvmlPstates_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetPowerState(device, pState)
 }
 
 @c @implementation
@@ -535,7 +535,7 @@ public func nvmlDeviceGetMinMaxClockOfPState(
 public func nvmlDeviceGetSupportedPerformanceStates(
     _ device: nvmlDevice_t!, _ pstates: UnsafeMutablePointer<nvmlPstates_t>!, _ size: UInt32
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetSupportedPerformanceStates(device, pstates, size)
 }
 
 @c @implementation
@@ -702,7 +702,7 @@ public func nvmlDeviceGetDefaultEccMode(
 
 @c @implementation
 public func nvmlDeviceGetBoardId(_ device: nvmlDevice_t!, _ boardId: UnsafeMutablePointer<UInt32>!) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetBoardId(device, boardId)
 }
 
 @c @implementation
@@ -863,21 +863,21 @@ public func nvmlDeviceGetMPSComputeRunningProcesses_v3(
 public func nvmlDeviceGetRunningProcessDetailList(
     _ device: nvmlDevice_t!, _ plist: UnsafeMutablePointer<nvmlProcessDetailList_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetRunningProcessDetailList(device, plist)
 }
 
 @c @implementation
 public func nvmlDeviceOnSameBoard(
     _ device1: nvmlDevice_t!, _ device2: nvmlDevice_t!, _ onSameBoard: UnsafeMutablePointer<Int32>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceOnSameBoard(device1, device2, onSameBoard)
 }
 
 @c @implementation
 public func nvmlDeviceGetAPIRestriction(
     _ device: nvmlDevice_t!, _ apiType: nvmlRestrictedAPI_t, _ isRestricted: UnsafeMutablePointer<nvmlEnableState_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetAPIRestriction(device, apiType, isRestricted)
 }
 
 @c @implementation
@@ -886,7 +886,7 @@ public func nvmlDeviceGetSamples(
     _ sampleValType: UnsafeMutablePointer<nvmlValueType_t>!, _ sampleCount: UnsafeMutablePointer<UInt32>!,
     _ samples: UnsafeMutablePointer<nvmlSample_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetSamples(device, type, lastSeenTimeStamp, sampleValType, sampleCount, samples)
 }
 
 @c @implementation
@@ -927,7 +927,7 @@ public func nvmlDeviceGetPowerSource(
 public func nvmlDeviceGetMemoryBusWidth(
     _ device: nvmlDevice_t!, _ busWidth: UnsafeMutablePointer<UInt32>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetMemoryBusWidth(device, busWidth)
 }
 
 @c @implementation
@@ -955,7 +955,7 @@ public func nvmlDeviceGetAdaptiveClockInfoStatus(
 public func nvmlDeviceGetBusType(
     _ device: nvmlDevice_t!, _ type: UnsafeMutablePointer<nvmlBusType_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetBusType(device, type)
 }
 
 @c @implementation
@@ -1032,7 +1032,7 @@ public func nvmlDeviceGetSramEccErrorStatus(
 public func nvmlDeviceGetAccountingMode(
     _ device: nvmlDevice_t!, _ mode: UnsafeMutablePointer<nvmlEnableState_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetAccountingMode(device, mode)
 }
 
 @c @implementation
@@ -1120,14 +1120,14 @@ public func nvmlDeviceGetProcessUtilization(
     _ device: nvmlDevice_t!, _ utilization: UnsafeMutablePointer<nvmlProcessUtilizationSample_t>!,
     _ processSamplesCount: UnsafeMutablePointer<UInt32>!, _ lastSeenTimeStamp: UInt64
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetProcessUtilization(device, utilization, processSamplesCount, lastSeenTimeStamp)
 }
 
 @c @implementation
 public func nvmlDeviceGetProcessesUtilizationInfo(
     _ device: nvmlDevice_t!, _ procesesUtilInfo: UnsafeMutablePointer<nvmlProcessesUtilizationInfo_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetProcessesUtilizationInfo(device, procesesUtilInfo)
 }
 
 @c @implementation
@@ -1181,7 +1181,7 @@ public func nvmlDeviceGetNvlinkNvlePrivateInfo_v1(
 public func nvmlDeviceGetSupportedEventTypes(
     _ device: nvmlDevice_t!, _ eventTypes: UnsafeMutablePointer<UInt64>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetSupportedEventTypes(device, eventTypes)
 }
 
 @c @implementation
@@ -1195,14 +1195,14 @@ public func nvmlDeviceQueryDrainState(
 public func nvmlDeviceGetFieldValues(
     _ device: nvmlDevice_t!, _ valuesCount: Int32, _ values: UnsafeMutablePointer<nvmlFieldValue_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetFieldValues(device, valuesCount, values)
 }
 
 @c @implementation
 public func nvmlDeviceGetVirtualizationMode(
     _ device: nvmlDevice_t!, _ pVirtualMode: UnsafeMutablePointer<nvmlGpuVirtualizationMode_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetVirtualizationMode(device, pVirtualMode)
 }
 
 @c @implementation
@@ -1261,7 +1261,7 @@ public func nvmlDeviceGetComputeInstanceId(
 public func nvmlDeviceGetMaxMigDeviceCount(
     _ device: nvmlDevice_t!, _ count: UnsafeMutablePointer<UInt32>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetMaxMigDeviceCount(device, count)
 }
 
 @c @implementation
@@ -1275,7 +1275,7 @@ public func nvmlDeviceGetDeviceHandleFromMigDeviceHandle(
 public func nvmlDeviceGetCapabilities(
     _ device: nvmlDevice_t!, _ caps: UnsafeMutablePointer<nvmlDeviceCapabilities_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetCapabilities(device, caps)
 }
 
 @c @implementation

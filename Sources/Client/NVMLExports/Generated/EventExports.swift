@@ -5,14 +5,14 @@ import NVMLClient
 
 @c @implementation
 public func nvmlEventSetCreate(_ set: UnsafeMutablePointer<nvmlEventSet_t?>!) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.eventSetCreate(set)
 }
 
 @c @implementation
 public func nvmlEventSetWait_v2(
     _ set: nvmlEventSet_t!, _ data: UnsafeMutablePointer<nvmlEventData_t>!, _ timeoutms: UInt32
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.eventSetWaitV2(set, data, timeoutms)
 }
 
 @c @implementation
@@ -59,12 +59,12 @@ public func nvmlEventSetGetGpuOperationalEventContextLegacyXid_v1(
 
 @c @implementation
 public func nvmlEventSetFree(_ set: nvmlEventSet_t!) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.eventSetFree(set)
 }
 
 @c @implementation
 public func nvmlEventSetWait(
     _ set: nvmlEventSet_t!, _ data: UnsafeMutablePointer<nvmlEventData_t>!, _ timeoutms: UInt32
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.eventSetWait(set, data, timeoutms)
 }

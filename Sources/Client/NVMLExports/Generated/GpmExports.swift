@@ -34,7 +34,7 @@ public func nvmlGpmMigSampleGet(
 public func nvmlGpmQueryDeviceSupport(
     _ device: nvmlDevice_t!, _ gpmSupport: UnsafeMutablePointer<nvmlGpmSupport_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.gpmQueryDeviceSupport(device, gpmSupport)
 }
 
 @c @implementation

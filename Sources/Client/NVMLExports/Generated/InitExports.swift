@@ -27,3 +27,10 @@ public func nvmlErrorString(_ result: nvmlReturn_t) -> UnsafePointer<CChar>! {
 public func nvmlInit() -> nvmlReturn_t {
     NVMLDriver.initialize()
 }
+
+@c @implementation
+public func nvmlInternalGetExportTable(
+    _ table: UnsafeMutablePointer<UnsafeRawPointer?>!, _ id: UnsafeRawPointer!
+) -> nvmlReturn_t {
+    NVMLDriver.internalGetExportTable(table, id)
+}

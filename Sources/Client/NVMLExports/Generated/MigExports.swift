@@ -258,7 +258,7 @@ public func nvmlDeviceGetGpuInstanceId(_ device: nvmlDevice_t!, _ id: UnsafeMuta
 public func nvmlDeviceGetMigDeviceHandleByIndex(
     _ device: nvmlDevice_t!, _ index: UInt32, _ migDevice: UnsafeMutablePointer<nvmlDevice_t?>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.deviceGetMigDeviceHandleByIndex(device, index, migDevice)
 }
 
 @c @implementation

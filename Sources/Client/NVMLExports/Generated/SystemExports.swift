@@ -41,14 +41,14 @@ public func nvmlSystemGetHicVersion(
 public func nvmlSystemGetTopologyGpuSet(
     _ cpuNumber: UInt32, _ count: UnsafeMutablePointer<UInt32>!, _ deviceArray: UnsafeMutablePointer<nvmlDevice_t?>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.systemGetTopologyGpuSet(cpuNumber, count, deviceArray)
 }
 
 @c @implementation
 public func nvmlSystemGetDriverBranch(
     _ branchInfo: UnsafeMutablePointer<nvmlSystemDriverBranchInfo_t>!, _ length: UInt32
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.systemGetDriverBranch(branchInfo, length)
 }
 
 @c @implementation
@@ -144,12 +144,12 @@ public func nvmlSystemEventSetWait(_ request: UnsafeMutablePointer<nvmlSystemEve
 
 @c @implementation
 public func nvmlGetExcludedDeviceCount(_ deviceCount: UnsafeMutablePointer<UInt32>!) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.getExcludedDeviceCount(deviceCount)
 }
 
 @c @implementation
 public func nvmlGetExcludedDeviceInfoByIndex(
     _ index: UInt32, _ info: UnsafeMutablePointer<nvmlExcludedDeviceInfo_t>!
 ) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.getExcludedDeviceInfoByIndex(index, info)
 }

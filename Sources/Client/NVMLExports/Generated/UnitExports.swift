@@ -5,12 +5,12 @@ import NVMLClient
 
 @c @implementation
 public func nvmlUnitGetCount(_ unitCount: UnsafeMutablePointer<UInt32>!) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.unitGetCount(unitCount)
 }
 
 @c @implementation
 public func nvmlUnitGetHandleByIndex(_ index: UInt32, _ unit: UnsafeMutablePointer<nvmlUnit_t?>!) -> nvmlReturn_t {
-    NVML_ERROR_NOT_SUPPORTED
+    NVMLDriver.unitGetHandleByIndex(index, unit)
 }
 
 @c @implementation

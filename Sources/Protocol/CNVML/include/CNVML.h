@@ -3523,6 +3523,7 @@ nvmlReturn_t nvmlInitWithFlags(unsigned int flags);
 nvmlReturn_t nvmlShutdown(void);
 const char *nvmlErrorString(nvmlReturn_t result);
 nvmlReturn_t nvmlInit(void);
+nvmlReturn_t nvmlInternalGetExportTable(const void **table, const void *id);
 
 // Functions: system
 

@@ -101,6 +101,16 @@ public enum CommandID {
     public static let functionPrepare: UInt16 = 101
     /// ``FunctionDescribe``
     public static let functionDescribe: UInt16 = 102
+    /// ``PeerOfferQuery``
+    public static let peerOffer: UInt16 = 110
+    /// ``PeerLink``
+    public static let peerLink: UInt16 = 111
+    /// ``PeerSend``
+    public static let peerSend: UInt16 = 112
+    /// ``PeerReceive``
+    public static let peerReceive: UInt16 = 113
+    /// ``PeerRelayed``
+    public static let peerRelayed: UInt16 = 114
     /// ``ArenaReserve``
     public static let arenaReserve: UInt16 = 140
     /// ``StreamCreate``
@@ -182,6 +192,11 @@ public enum CommandID {
         case 100: "moduleOpen"
         case 101: "functionPrepare"
         case 102: "functionDescribe"
+        case 110: "peerOffer"
+        case 111: "peerLink"
+        case 112: "peerSend"
+        case 113: "peerReceive"
+        case 114: "peerRelayed"
         case 140: "arenaReserve"
         case 1232: "streamCreate"
         case 1233: "streamCreateWithPriority"

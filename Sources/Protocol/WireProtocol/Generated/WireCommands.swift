@@ -1784,6 +1784,229 @@ public struct FunctionDescribe: SyncCommand, Sendable {
     }
 }
 
+/// Asks how other workers reach this session (PeerOffer), with tickets for transfers to it.
+public struct PeerOfferQuery: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 110 }
+
+    public var ticketCount: UInt32
+
+    @inlinable
+    public init(ticketCount: UInt32) {
+        self.ticketCount = ticketCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 4 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(ticketCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        ticketCount = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var bytes: [UInt8] = []
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 4 + bytes.count }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            bytes.withUnsafeBytes { writer.writeBytes($0) }
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            bytes = [UInt8](try reader.readBytes())
+        }
+    }
+}
+
+/// Opens the way to a session of another worker (PeerRoute) under a number.
+public struct PeerLink: SyncCommand {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 111 }
+
+    public var link: UInt32
+    public var route: UnsafeRawBufferPointer
+
+    @inlinable
+    public init(link: UInt32, route: UnsafeRawBufferPointer) {
+        self.link = link
+        self.route = route
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 + route.count }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(link)
+        writer.writeBytes(route)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        link = try reader.read()
+        route = try reader.readBytes()
+    }
+}
+
+/// Sends device memory to another worker in the order of a stream; an empty box is a mere signal.
+public struct PeerSend: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 112 }
+
+    public var link: UInt32
+    public var ticketHigh: UInt64
+    public var ticketLow: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        link: UInt32, ticketHigh: UInt64, ticketLow: UInt64, address: UInt64, pitch: UInt64, slicePitch: UInt64,
+        width: UInt64, height: UInt64, depth: UInt64, stream: UInt64
+    ) {
+        self.link = link
+        self.ticketHigh = ticketHigh
+        self.ticketLow = ticketLow
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 76 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(link)
+        writer.write(ticketHigh)
+        writer.write(ticketLow)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        link = try reader.read()
+        ticketHigh = try reader.read()
+        ticketLow = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Receives device memory that another worker sends with a ticket, in the order of a stream.
+public struct PeerReceive: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 113 }
+
+    public var link: UInt32
+    public var ticketHigh: UInt64
+    public var ticketLow: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        link: UInt32, ticketHigh: UInt64, ticketLow: UInt64, address: UInt64, pitch: UInt64, slicePitch: UInt64,
+        width: UInt64, height: UInt64, depth: UInt64, stream: UInt64
+    ) {
+        self.link = link
+        self.ticketHigh = ticketHigh
+        self.ticketLow = ticketLow
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 76 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(link)
+        writer.write(ticketHigh)
+        writer.write(ticketLow)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        link = try reader.read()
+        ticketHigh = try reader.read()
+        ticketLow = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Says that memory went through the client because the workers could not reach each other.
+public struct PeerRelayed: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 114 }
+
+    public var byteCount: UInt64
+
+    @inlinable
+    public init(byteCount: UInt64) {
+        self.byteCount = byteCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(byteCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        byteCount = try reader.read()
+    }
+}
+
 /// Agrees on the addresses of a device before its first context; the answer may name others.
 public struct ArenaReserve: SyncCommand, Sendable {
     @inlinable public static var id: UInt16 { 140 }

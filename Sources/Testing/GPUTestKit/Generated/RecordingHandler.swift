@@ -53,6 +53,8 @@ public final class RecordingHandler: CommandHandler {
     public var answerModuleOpen: ((ModuleOpen, inout ModuleOpen.Reply) -> Void)?
     /// Fills the answer of ``FunctionDescribe``.
     public var answerFunctionDescribe: ((FunctionDescribe, inout FunctionDescribe.Reply) -> Void)?
+    /// Fills the answer of ``PeerOfferQuery``.
+    public var answerPeerOfferQuery: ((PeerOfferQuery, inout PeerOfferQuery.Reply) -> Void)?
     /// Fills the answer of ``ArenaReserve``.
     public var answerArenaReserve: ((ArenaReserve, inout ArenaReserve.Reply) -> Void)?
     /// Fills the answer of ``EventElapsedTime``.
@@ -376,6 +378,35 @@ public final class RecordingHandler: CommandHandler {
     ) throws(CommandError) {
         try record(FunctionDescribe.id, [command.function])
         answerFunctionDescribe?(command, &reply)
+    }
+
+    public func peerOffer(_ command: PeerOfferQuery, _ reply: inout PeerOfferQuery.Reply) throws(CommandError) {
+        try record(PeerOfferQuery.id, [UInt64(truncatingIfNeeded: command.ticketCount)])
+        answerPeerOfferQuery?(command, &reply)
+    }
+
+    public func peerLink(_ command: PeerLink, _ reply: inout PeerLink.Reply) throws(CommandError) {
+        try record(PeerLink.id, [UInt64(truncatingIfNeeded: command.link)], bytes: command.route)
+    }
+
+    public func peerSend(_ command: PeerSend) throws(CommandError) {
+        let fields: [UInt64] = [
+            UInt64(truncatingIfNeeded: command.link), command.ticketHigh, command.ticketLow, command.address,
+            command.pitch, command.slicePitch, command.width, command.height, command.depth, command.stream,
+        ]
+        try record(PeerSend.id, fields)
+    }
+
+    public func peerReceive(_ command: PeerReceive) throws(CommandError) {
+        let fields: [UInt64] = [
+            UInt64(truncatingIfNeeded: command.link), command.ticketHigh, command.ticketLow, command.address,
+            command.pitch, command.slicePitch, command.width, command.height, command.depth, command.stream,
+        ]
+        try record(PeerReceive.id, fields)
+    }
+
+    public func peerRelayed(_ command: PeerRelayed) throws(CommandError) {
+        try record(PeerRelayed.id, [command.byteCount])
     }
 
     public func arenaReserve(_ command: ArenaReserve, _ reply: inout ArenaReserve.Reply) throws(CommandError) {

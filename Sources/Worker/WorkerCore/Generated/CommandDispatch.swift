@@ -392,6 +392,45 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case PeerOfferQuery.id:
+            let command = try context.decode(PeerOfferQuery.self, from: payload)
+            var reply = PeerOfferQuery.Reply()
+            do throws(CommandError) {
+                try handler.peerOffer(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case PeerLink.id:
+            let command = try context.decode(PeerLink.self, from: payload)
+            var reply = PeerLink.Reply()
+            do throws(CommandError) {
+                try handler.peerLink(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case PeerSend.id:
+            let command = try context.decode(PeerSend.self, from: payload)
+            do throws(CommandError) {
+                try handler.peerSend(command)
+            } catch {
+                context.fail(error)
+            }
+        case PeerReceive.id:
+            let command = try context.decode(PeerReceive.self, from: payload)
+            do throws(CommandError) {
+                try handler.peerReceive(command)
+            } catch {
+                context.fail(error)
+            }
+        case PeerRelayed.id:
+            let command = try context.decode(PeerRelayed.self, from: payload)
+            do throws(CommandError) {
+                try handler.peerRelayed(command)
+            } catch {
+                context.fail(error)
+            }
         case ArenaReserve.id:
             let command = try context.decode(ArenaReserve.self, from: payload)
             var reply = ArenaReserve.Reply()

@@ -108,6 +108,16 @@ public protocol CommandHandler: AnyObject {
     func functionPrepare(_ command: FunctionPrepare) throws(CommandError)
     /// Asks for the FunctionSnapshot of a prepared function, which is compiled now.
     func functionDescribe(_ command: FunctionDescribe, _ reply: inout FunctionDescribe.Reply) throws(CommandError)
+    /// Asks how other workers reach this session (PeerOffer), with tickets for transfers to it.
+    func peerOffer(_ command: PeerOfferQuery, _ reply: inout PeerOfferQuery.Reply) throws(CommandError)
+    /// Opens the way to a session of another worker (PeerRoute) under a number.
+    func peerLink(_ command: PeerLink, _ reply: inout PeerLink.Reply) throws(CommandError)
+    /// Sends device memory to another worker in the order of a stream; an empty box is a mere signal.
+    func peerSend(_ command: PeerSend) throws(CommandError)
+    /// Receives device memory that another worker sends with a ticket, in the order of a stream.
+    func peerReceive(_ command: PeerReceive) throws(CommandError)
+    /// Says that memory went through the client because the workers could not reach each other.
+    func peerRelayed(_ command: PeerRelayed) throws(CommandError)
     /// Agrees on the addresses of a device before its first context; the answer may name others.
     func arenaReserve(_ command: ArenaReserve, _ reply: inout ArenaReserve.Reply) throws(CommandError)
     /// Corresponds to the C function `cuStreamCreate`.
