@@ -27,6 +27,8 @@ public final class Worker: @unchecked Sendable {
     let logger: Logger
     let commandCount = Atomic<UInt64>(0)
     let launchCount = Atomic<UInt64>(0)
+    /// Commands that a client waited for.
+    let waitingCount = Atomic<UInt64>(0)
     let utilization = UtilizationMeter()
     let imageCache: ImageCache?
     let shared = SharedTable()

@@ -93,7 +93,8 @@ public func cuMemcpy3D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresu
 
 @c @implementation
 public func cuMemcpy3DPeer_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!) -> CUresult {
-    CUDADriver.unsupported(124)
+    CUDADriver.enter(124)
+    return CUDADriver.memcpy3DPeer(pCopy)
 }
 
 @c @implementation
@@ -167,7 +168,8 @@ public func cuMemcpy3DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hS
 
 @c @implementation
 public func cuMemcpy3DPeerAsync_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(134)
+    CUDADriver.enter(134)
+    return CUDADriver.memcpy3DPeerAsync(pCopy, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -176,14 +178,17 @@ public func cuMemcpyBatchAsync_v2_ptsz(
     _ sizes: UnsafeMutablePointer<Int>!, _ count: Int, _ attrs: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(135)
+    CUDADriver.enter(135)
+    return CUDADriver.memcpyBatchAsyncV2(
+        dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DBatchAsync_v2_ptsz(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(136)
+    CUDADriver.enter(136)
+    return CUDADriver.memcpy3DBatchAsyncV2(numOps, opList, flags, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -191,14 +196,16 @@ public func cuMemcpyWithAttributesAsync_ptsz(
     _ dst: CUdeviceptr, _ src: CUdeviceptr, _ size: Int, _ attr: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(137)
+    CUDADriver.enter(137)
+    return CUDADriver.memcpyWithAttributesAsync(dst, src, size, attr, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DWithAttributesAsync_ptsz(
     _ op: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(138)
+    CUDADriver.enter(138)
+    return CUDADriver.memcpy3DWithAttributesAsync(op, flags, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -470,12 +477,14 @@ public func cuMemcpyPeerAsync(
 
 @c @implementation
 public func cuMemcpy3DPeer(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!) -> CUresult {
-    CUDADriver.unsupported(574)
+    CUDADriver.enter(574)
+    return CUDADriver.memcpy3DPeer(pCopy)
 }
 
 @c @implementation
 public func cuMemcpy3DPeerAsync(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!, _ hStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(575)
+    CUDADriver.enter(575)
+    return CUDADriver.memcpy3DPeerAsync(pCopy, hStream)
 }
 
 @c @implementation
@@ -485,7 +494,8 @@ public func cuMemcpyBatchAsync(
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ failIdx: UnsafeMutablePointer<Int>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(576)
+    CUDADriver.enter(576)
+    return CUDADriver.memcpyBatchAsync(dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, hStream)
 }
 
 @c @implementation
@@ -493,7 +503,8 @@ public func cuMemcpy3DBatchAsync(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ failIdx: UnsafeMutablePointer<Int>!,
     _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(577)
+    CUDADriver.enter(577)
+    return CUDADriver.memcpy3DBatchAsync(numOps, opList, failIdx, flags, hStream)
 }
 
 @c @implementation
@@ -503,7 +514,9 @@ public func cuMemcpyBatchAsync_ptsz(
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ failIdx: UnsafeMutablePointer<Int>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(578)
+    CUDADriver.enter(578)
+    return CUDADriver.memcpyBatchAsync(
+        dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -511,7 +524,8 @@ public func cuMemcpy3DBatchAsync_ptsz(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ failIdx: UnsafeMutablePointer<Int>!,
     _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(579)
+    CUDADriver.enter(579)
+    return CUDADriver.memcpy3DBatchAsync(numOps, opList, failIdx, flags, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -520,14 +534,16 @@ public func cuMemcpyBatchAsync_v2(
     _ sizes: UnsafeMutablePointer<Int>!, _ count: Int, _ attrs: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(580)
+    CUDADriver.enter(580)
+    return CUDADriver.memcpyBatchAsyncV2(dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, hStream)
 }
 
 @c @implementation
 public func cuMemcpy3DBatchAsync_v2(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(581)
+    CUDADriver.enter(581)
+    return CUDADriver.memcpy3DBatchAsyncV2(numOps, opList, flags, hStream)
 }
 
 @c @implementation
@@ -535,12 +551,14 @@ public func cuMemcpyWithAttributesAsync(
     _ dst: CUdeviceptr, _ src: CUdeviceptr, _ size: Int, _ attr: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(582)
+    CUDADriver.enter(582)
+    return CUDADriver.memcpyWithAttributesAsync(dst, src, size, attr, hStream)
 }
 
 @c @implementation
 public func cuMemcpy3DWithAttributesAsync(
     _ op: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(583)
+    CUDADriver.enter(583)
+    return CUDADriver.memcpy3DWithAttributesAsync(op, flags, hStream)
 }

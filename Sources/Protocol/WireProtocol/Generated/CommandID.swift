@@ -77,6 +77,10 @@ public enum CommandID {
     public static let physicalExport: UInt16 = 47
     /// ``PhysicalImport``
     public static let physicalImport: UInt16 = 48
+    /// ``Download``
+    public static let download: UInt16 = 49
+    /// ``DownloadCollect``
+    public static let downloadCollect: UInt16 = 50
     /// ``GraphInstantiate``
     public static let graphInstantiate: UInt16 = 60
     /// ``GraphUpdate``
@@ -170,6 +174,8 @@ public enum CommandID {
         case 46: "memorySetAccess"
         case 47: "physicalExport"
         case 48: "physicalImport"
+        case 49: "download"
+        case 50: "downloadCollect"
         case 60: "graphInstantiate"
         case 61: "graphUpdate"
         case 62: "graphLaunch"

@@ -1328,6 +1328,91 @@ public struct PhysicalImport: SyncCommand, Sendable {
     }
 }
 
+/// Copies device memory, in the order of a stream, into bytes that a later downloadCollect brings.
+public struct Download: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 49 }
+
+    public var download: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        download: UInt64, address: UInt64, pitch: UInt64, slicePitch: UInt64, width: UInt64, height: UInt64,
+        depth: UInt64, stream: UInt64
+    ) {
+        self.download = download
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 64 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(download)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        download = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Waits (kind 0 for nothing, 1 the context, 2 a stream, 3 an event, 4 and 5 only ask) and brings all downloads that are complete.
+public struct DownloadCollect: SyncCommand, Sendable {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 50 }
+
+    public var kind: UInt32
+    public var object: UInt64
+
+    @inlinable
+    public init(kind: UInt32, object: UInt64) {
+        self.kind = kind
+        self.object = object
+    }
+
+    @inlinable public var encodedByteCount: Int { 12 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(kind)
+        writer.write(object)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        kind = try reader.read()
+        object = try reader.read()
+    }
+}
+
 /// Makes an executable graph of the bulk bytes, a graph plan.
 public struct GraphInstantiate: SyncCommand, Sendable {
     public typealias Reply = EmptyReply

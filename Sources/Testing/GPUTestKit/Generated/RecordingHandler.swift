@@ -49,6 +49,8 @@ public final class RecordingHandler: CommandHandler {
     public var answerPhysicalExport: ((PhysicalExport, inout PhysicalExport.Reply) -> Void)?
     /// Fills the answer of ``PhysicalImport``.
     public var answerPhysicalImport: ((PhysicalImport, inout PhysicalImport.Reply) -> Void)?
+    /// Fills the answer of ``DownloadCollect``.
+    public var answerDownloadCollect: ((DownloadCollect, BulkSink) -> Void)?
     /// Fills the answer of ``ModuleOpen``.
     public var answerModuleOpen: ((ModuleOpen, inout ModuleOpen.Reply) -> Void)?
     /// Fills the answer of ``FunctionDescribe``.
@@ -298,6 +300,21 @@ public final class RecordingHandler: CommandHandler {
         ]
         try record(PhysicalImport.id, fields)
         answerPhysicalImport?(command, &reply)
+    }
+
+    public func download(_ command: Download) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.download, command.address, command.pitch, command.slicePitch, command.width, command.height,
+            command.depth, command.stream,
+        ]
+        try record(Download.id, fields)
+    }
+
+    public func downloadCollect(
+        _ command: DownloadCollect, _ reply: inout DownloadCollect.Reply, _ sink: BulkSink
+    ) throws(CommandError) {
+        try record(DownloadCollect.id, [UInt64(truncatingIfNeeded: command.kind), command.object])
+        answerDownloadCollect?(command, sink)
     }
 
     public func graphInstantiate(

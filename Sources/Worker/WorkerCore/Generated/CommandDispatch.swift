@@ -299,6 +299,22 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case Download.id:
+            let command = try context.decode(Download.self, from: payload)
+            do throws(CommandError) {
+                try handler.download(command)
+            } catch {
+                context.fail(error)
+            }
+        case DownloadCollect.id:
+            let command = try context.decode(DownloadCollect.self, from: payload)
+            var reply = DownloadCollect.Reply()
+            do throws(CommandError) {
+                try handler.downloadCollect(command, &reply, context.sink)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case GraphInstantiate.id:
             let command = try context.decode(GraphInstantiate.self, from: payload)
             let bulk = try context.bulk(command.bulkByteCount)

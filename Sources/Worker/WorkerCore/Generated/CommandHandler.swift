@@ -82,6 +82,12 @@ public protocol CommandHandler: AnyObject {
     func physicalExport(_ command: PhysicalExport, _ reply: inout PhysicalExport.Reply) throws(CommandError)
     /// Opens the physical object that another client, or this one, exported.
     func physicalImport(_ command: PhysicalImport, _ reply: inout PhysicalImport.Reply) throws(CommandError)
+    /// Copies device memory, in the order of a stream, into bytes that a later downloadCollect brings.
+    func download(_ command: Download) throws(CommandError)
+    /// Waits (kind 0 for nothing, 1 the context, 2 a stream, 3 an event, 4 and 5 only ask) and brings all downloads that are complete.
+    func downloadCollect(
+        _ command: DownloadCollect, _ reply: inout DownloadCollect.Reply, _ sink: BulkSink
+    ) throws(CommandError)
     /// Makes an executable graph of the bulk bytes, a graph plan.
     func graphInstantiate(
         _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
