@@ -111,7 +111,7 @@ let runtimeTargets: [Target] = [
     module("CUDABinding", .proto, uses: ["CCUDAFunctions", "CCUDA"], settings: strict),
     module("PTX", .worker),
     module("DeviceImages", .worker, uses: ["CCompression"]),
-    module("GPUBackend", .worker, uses: ["Primitives"]),
+    module("GPUBackend", .worker, uses: ["Primitives", "CPosix"]),
     module("SIMT", .worker, uses: ["PTX", "Primitives", "CPosix"], settings: vectorized),
     module(
         "SoftwareBackend", .worker,

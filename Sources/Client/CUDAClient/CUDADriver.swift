@@ -42,6 +42,8 @@ struct CallTarget {
     let thread: UnsafeMutablePointer<ThreadState>
     let context: UnsafeMutablePointer<ContextState>
     let lane: Lane
+    /// Whether the program goes on before the work of the call is done.
+    var isQueued = false
 
     /// Sends a command that nobody waits for, except in strict mode.
     @inline(__always)
@@ -87,6 +89,8 @@ struct CallTarget {
     }
 
     /// Keeps a context-fatal error on the context.
+    func noted(_ status: CUresult) -> CUresult { noted(Int32(bitPattern: status.rawValue)) }
+
     private func noted(_ status: Int32) -> CUresult {
         if ClientStatus.isFatal(status), context.pointee.stickyStatus == 0 {
             context.pointee.stickyStatus = status

@@ -108,6 +108,7 @@ extension CUDADriver {
         tablesLock.release()
         for module in modules { forget(module) }
         endStreamsAndEvents(of: context)
+        Downloads.forget(context)
         let lane = device.worker.isLost ? nil : device.worker.lane(of: thread)
         releaseMemory(of: context, device, lane)
         if let lane { _ = lane.send(ContextDestroy(context: context.pointee.id), context: 0) }

@@ -59,6 +59,10 @@ extension CUDADriver {
             if let captured = captured(to: to, from: from, box, stream: stream, target) { return captured }
         }
         if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+        if Downloads.areAny {
+            let status = settle(destination, source, byteCount, target)
+            guard status == CUDA_SUCCESS else { return status }
+        }
         switch (destination, source) {
         case (.host(let to), .host(let from)):
             memmove(to, from, byteCount)
@@ -70,10 +74,10 @@ extension CUDADriver {
                 bulk: UnsafeRawBufferPointer(start: from, count: byteCount))
         case (.host(let to), .device(let from)):
             guard isDeviceRange(from, UInt64(byteCount), target) else { return CUDA_ERROR_INVALID_VALUE }
-            var reply = CopyDeviceToHost.Reply()
-            return target.call(
-                CopyDeviceToHost(address: from, byteCount: UInt64(byteCount), stream: stream), &reply,
-                into: UnsafeMutableRawBufferPointer(start: to, count: byteCount))
+            if target.isQueued, let place = mirroredAddress(of: to) {
+                return copy(to: .device(place), from: source, byteCount, stream: stream, target)
+            }
+            return download(to, from, byteCount, stream: stream, target)
         case (.device(let to), .device(let from)):
             guard isDeviceRange(to, UInt64(byteCount), target), isDeviceRange(from, UInt64(byteCount), target) else {
                 return CUDA_ERROR_INVALID_VALUE
@@ -84,6 +88,40 @@ extension CUDADriver {
                     destination: to, destinationPitch: count, destinationSlicePitch: count, source: from,
                     sourcePitch: count, sourceSlicePitch: count, width: count, height: 1, depth: 1, stream: stream))
         }
+    }
+
+    /// Before the host's bytes are touched now: what was to come to them earlier, comes.
+    private static func settle(
+        _ destination: CopyEnd, _ source: CopyEnd, _ byteCount: Int, _ target: CallTarget
+    ) -> CUresult {
+        var mustWait = false
+        if case .host(let from) = source { mustWait = Downloads.overlap(from, byteCount) }
+        if case .host(let to) = destination, !mustWait { mustWait = Downloads.overlap(to, byteCount) }
+        // A later download to the same place comes later anyway.
+        if case .device = source, target.isQueued { mustWait = false }
+        return mustWait ? synchronize(target) : CUDA_SUCCESS
+    }
+
+    /// Copies bytes to the host: in the background to pinned memory, with a wait to any other.
+    private static func download(
+        _ to: UnsafeMutableRawPointer, _ from: UInt64, _ byteCount: Int, stream: UInt64, _ target: CallTarget
+    ) -> CUresult {
+        if target.isQueued, let box = Box(width: byteCount, height: 1, depth: 1) {
+            let there = CopyPlane(end: .host(to), pitch: byteCount, slicePitch: byteCount)
+            let here = CopyPlane(end: .device(from), pitch: byteCount, slicePitch: byteCount)
+            let started = Downloads.start(to: there, from: here, box, stream: stream, target)
+            if let started { return started }
+        }
+        if Downloads.overlap(to, byteCount) {
+            let status = synchronize(target)
+            guard status == CUDA_SUCCESS else { return status }
+        }
+        var reply = CopyDeviceToHost.Reply()
+        let status = target.call(
+            CopyDeviceToHost(address: from, byteCount: UInt64(byteCount), stream: stream), &reply,
+            into: UnsafeMutableRawBufferPointer(start: to, count: byteCount))
+        if status == CUDA_SUCCESS { target.lane.noteIdle(stream: stream, context: target.context.pointee.id) }
+        return status
     }
 
     /// Copies a box of bytes.
@@ -103,12 +141,28 @@ extension CUDADriver {
             return captured
         }
         if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+        if Downloads.areAny {
+            let status = settle(
+                destination.end, source.end, max(box.span(of: destination) ?? 0, box.span(of: source) ?? 0), target)
+            guard status == CUDA_SUCCESS else { return status }
+        }
         switch (destination.end, source.end) {
         case (.host(let to), .host(let from)):
             box.copyRows(to: to, destination.pitch, destination.slicePitch, from: from, source.pitch, source.slicePitch)
             return CUDA_SUCCESS
         case (.device(let to), .host(let from)): return target.upload(to, destination, from, source, box, stream)
-        case (.host(let to), .device(let from)): return target.download(to, destination, from, source, box, stream)
+        case (.host(let to), .device(let from)):
+            if target.isQueued, let place = mirroredAddress(of: to) {
+                var plane = destination
+                plane.end = .device(place)
+                return copy(to: plane, from: source, box, stream: stream, target)
+            }
+            if target.isQueued,
+                let started = Downloads.start(to: destination, from: source, box, stream: stream, target)
+            {
+                return started
+            }
+            return target.download(to, destination, from, source, box, stream)
         case (.device(let to), .device(let from)):
             return target.send(
                 CopyDeviceToDevice3D(

@@ -56,7 +56,7 @@ extension Lane {
         UnsafeRawBufferPointer(start: state.pointee.reply, count: state.pointee.messageByteCount)
     }
 
-    private func read(_ buffer: UnsafeMutableRawBufferPointer) throws(TransportError) {
+    func read(_ buffer: UnsafeMutableRawBufferPointer) throws(TransportError) {
         let failure = state.pointee.connection._withUnsafeGuaranteedRef { connection -> TransportError? in
             do throws(TransportError) {
                 try connection.read(exactly: buffer)
@@ -69,7 +69,7 @@ extension Lane {
     }
 
     /// Receives the whole answer except bulk bytes into the lane's reply memory.
-    private func receiveReply(_ sequence: UInt64) throws(TransportError) -> ReplyHeader {
+    func receiveReply(_ sequence: UInt64) throws(TransportError) -> ReplyHeader {
         try read(UnsafeMutableRawBufferPointer(start: state.pointee.reply, count: FrameHeader.byteCount))
         var reader = WireReader(
             UnsafeRawBufferPointer(start: state.pointee.reply, count: FrameHeader.byteCount))
@@ -94,7 +94,7 @@ extension Lane {
     }
 
     /// Prints what kernels printed, logs the message, and gives the outputs.
-    private func deliver(_ header: ReplyHeader) throws(TransportError) -> UnsafeRawBufferPointer {
+    func deliver(_ header: ReplyHeader) throws(TransportError) -> UnsafeRawBufferPointer {
         let start = state.pointee.reply
         let printed = start + ReplyHeader.byteCount
         if header.printfByteCount > 0 {

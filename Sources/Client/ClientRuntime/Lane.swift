@@ -25,6 +25,10 @@ public struct LaneState {
     var reply: UnsafeMutableRawPointer
     var replyCapacity: Int
     var messageByteCount: Int
+    /// The stream, and its context, of which all work was done when the command before this number was answered.
+    var idleStream: UInt64 = 0
+    var idleContext: UInt64 = 0
+    var idleSequence: UInt64 = 0
     var nextOfAll: UnsafeMutablePointer<LaneState>?
     var nextIdle: UnsafeMutablePointer<LaneState>?
 }

@@ -113,7 +113,7 @@ public protocol BackendContext: AnyObject, Sendable {
 public typealias GlobalPlacement = (_ byteCount: UInt64, _ alignment: UInt64) throws(BackendError) -> UInt64
 
 /// A `CUstream`: work in order.
-public protocol BackendStream: AnyObject, Sendable {
+public protocol BackendStream: AnyObject, Sendable, DownloadingStream {
     /// Copies `box.byteCount` densely packed bytes to the device. `receive` fills the buffers it is given, in order,
     /// on the caller's thread and before this returns; when it answers false the rest of the bytes is unspecified.
     /// Waits for earlier work only where there is no room to keep the bytes. Throws `INVALID_VALUE` before it

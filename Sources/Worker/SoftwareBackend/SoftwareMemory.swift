@@ -66,6 +66,18 @@ extension DeviceMemory {
         }
     }
 
+    /// Packs the rows of a box densely into `bytes`.
+    func read(_ box: MemoryBox, into bytes: UnsafeMutableRawBufferPointer) throws(BackendError) {
+        var offset = 0
+        try withRows(of: box) { row in
+            guard bytes.count - offset >= row.count else { return false }
+            UnsafeMutableRawBufferPointer(rebasing: bytes[offset..<(offset + row.count)])
+                .copyMemory(from: UnsafeRawBufferPointer(row))
+            offset += row.count
+            return true
+        }
+    }
+
     /// Copies row by row; each row may overlap its copy.
     func copy(from source: MemoryBox, to destination: MemoryBox) throws(BackendError) {
         guard !source.isEmpty else { return }

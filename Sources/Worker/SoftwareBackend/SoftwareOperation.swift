@@ -25,6 +25,7 @@ enum Operation: Sendable {
     case after(SoftwareContext, sequence: UInt64)
     /// Only has a place in its stream.
     case marker
+    case download(SoftwareContext, MemoryBox, DownloadBuffer)
     case copyToHost(SoftwareContext, MemoryBox, token: UInt64)
     case copyFromHost(SoftwareContext, MemoryBox, token: UInt64)
     case graph(SoftwareGraph)
@@ -83,6 +84,13 @@ enum Operation: Sendable {
                 try engine.memory.store(value, byteCount: byteCount, at: address)
             }
         case .after, .marker: break
+        case .download(let context, let box, let buffer):
+            var isFilled = false
+            context.perform { () throws(BackendError) in
+                try engine.memory.read(box, into: buffer.bytes)
+                isFilled = true
+            }
+            buffer.finish(isFilled: isFilled)
         case .copyToHost(let context, let box, let token):
             context.perform { () throws(BackendError) in try engine.memory.give(box, token: token, to: engine.host) }
         case .copyFromHost(let context, let box, let token):

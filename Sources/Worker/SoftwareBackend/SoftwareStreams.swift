@@ -91,6 +91,11 @@ final class SoftwareStream: BackendStream {
         }
     }
 
+    func download(_ box: MemoryBox, into buffer: DownloadBuffer) throws(BackendError) {
+        guard box.byteCount == UInt64(buffer.bytes.count), box.spanByteCount != nil else { throw .badRange }
+        try submit(.download(context, box, buffer), isQuick: buffer.bytes.count <= 64 << 10)
+    }
+
     func copy(from source: MemoryBox, to destination: MemoryBox) throws(BackendError) {
         let isSameShape =
             source.width == destination.width && source.height == destination.height

@@ -103,7 +103,8 @@ extension Operation {
         case .commit(let context, _, _), .release(let context, _), .change(let context, _), .write(let context, _, _),
             .copy(let context, _, _), .fill(let context, _, _, _), .record(let context, _),
             .hostFunction(let context, _), .launch(let context, _), .waitValue(let context, _),
-            .writeValue(let context, _, _, _), .after(let context, _), .copyToHost(let context, _, _),
+            .writeValue(let context, _, _, _), .after(let context, _), .download(let context, _, _),
+            .copyToHost(let context, _, _),
             .copyFromHost(let context, _, _), .exchange(let context, _, _):
             context
         case .graph(let graph): graph.context

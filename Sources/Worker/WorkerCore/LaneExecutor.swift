@@ -52,6 +52,7 @@ struct LaneExecutor: CommandExecutor {
         // An answer says that the command was executed, so other lanes may know it before the client does.
         session.lanes.advance(progress, to: sequence)
         if header.flags & CommandHeader.replyFlag != 0 {
+            session.worker.waitingCount.add(1, ordering: .relaxed)
             try reply(sequence)
         } else if let failure = context.failure {
             handler.note(failure)

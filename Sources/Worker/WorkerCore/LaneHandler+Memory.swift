@@ -88,6 +88,7 @@ extension WorkerSession {
 
     /// Frees what was made in a context.
     func freeObjects(of context: WorkerContext) {
+        endDownloads(of: context)
         let (addresses, modules) = withTables { state in
             let addresses = state.allocations.filter { $0.value.context === context }.map { $0.key }
             state.streams.removeObjects(of: context)

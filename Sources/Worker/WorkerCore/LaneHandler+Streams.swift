@@ -106,7 +106,7 @@ extension LaneHandler {
         try translating { () throws(BackendError) in try event.record(on: stream) }
     }
 
-    private func event(_ id: UInt64) throws(CommandError) -> any BackendEvent {
+    func event(_ id: UInt64) throws(CommandError) -> any BackendEvent {
         try session.withState { state throws(CommandError) in
             guard let event = state.events[id] else { throw .invalidHandle }
             return event.object

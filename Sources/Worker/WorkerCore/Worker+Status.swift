@@ -17,6 +17,9 @@ extension Worker {
         return snapshot
     }
 
+    /// Commands, up to now, that a client waited for.
+    public var waitingCallCount: UInt64 { waitingCount.load(ordering: .relaxed) }
+
     /// The vGPU as it is now.
     public func status() -> VGPUStatus {
         let sessions = withRegistry { Array($0.sessions.values) }

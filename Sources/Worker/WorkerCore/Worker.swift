@@ -30,6 +30,8 @@ public final class Worker: @unchecked Sendable {
     /// Bytes that sessions which have ended sent to other workers.
     let pastPeerByteCount = Atomic<UInt64>(0)
     let relayedByteCount = Atomic<UInt64>(0)
+    /// Commands that a client waited for.
+    let waitingCount = Atomic<UInt64>(0)
     let utilization = UtilizationMeter()
     let imageCache: ImageCache?
     let shared = SharedTable()

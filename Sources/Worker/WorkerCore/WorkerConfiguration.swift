@@ -40,6 +40,9 @@ public struct WorkerLimits: Sendable {
     public var allocationCount = 1 << 20
     /// Reservations, physical objects or mappings of one session, each. Linux gives a process 65,530 mappings.
     public var mappingCount = 24_576
+    /// Copies to the host that a session may have without fetching them, and their bytes.
+    public var downloadCount = 4096
+    public var downloadByteCount: UInt64 = 256 << 20
     /// Bytes of host memory that a session may have mapped for the device.
     public var hostMemoryByteCount: UInt64 = 16 << 30
     /// Bytes of the images that load at once in a session.

@@ -22,6 +22,8 @@ final class WorkerSession: @unchecked Sendable {
         var physicals: [UInt64: WorkerPhysical] = [:]
         var mappings: [UInt64: MappedRange] = [:]
         var hostByteCount: UInt64 = 0
+        var downloads: [UInt64: WorkerDownload] = [:]
+        var downloadByteCount: UInt64 = 0
         /// Errors of commands outside any context.
         var deferred: CommandError?
         var isClosed = false

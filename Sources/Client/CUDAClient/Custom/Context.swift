@@ -50,6 +50,7 @@ extension CUDADriver {
         guard Session.isReady else { return CUresult(status: Session.status) }
         guard let context = contextState(handle), context.pointee.isAlive else { return CUDA_ERROR_INVALID_CONTEXT }
         guard !details(of: context).isPrimary else { return CUDA_ERROR_INVALID_CONTEXT }
+        if Downloads.areAny, let thread = ThreadState.mine { _ = with(context, thread) { synchronize($0) } }
         deactivate(context)
         if let thread = ThreadState.mine, thread.pointee.current == context { _ = ContextStack.pop(from: thread) }
         return CUDA_SUCCESS
@@ -188,7 +189,10 @@ extension CUDADriver {
         let allowed = Captures.checkWaiting(for: target.context)
         guard allowed == CUDA_SUCCESS else { return allowed }
         let moment = device.memory.moment
-        let status = target.call(ContextSynchronize(context: target.context.pointee.id))
+        let status =
+            Downloads.areAny
+            ? Downloads.collect(Downloads.Wait.context, 0, target)
+            : target.call(ContextSynchronize(context: target.context.pointee.id))
         if status == CUDA_SUCCESS {
             device.memory.release(through: moment)
             Mirrors.deviceIsIdle(target)

@@ -10,21 +10,27 @@ extension CUDADriver {
             let allowed = Captures.checkUnsafe(target.thread)
             guard allowed == CUDA_SUCCESS else { return allowed }
             let status = body(target)
-            if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
+            guard status == CUDA_SUCCESS else { return status }
+            // A waiting copy waits for the streams that the default stream keeps order with, too.
+            if Downloads.areAny { return synchronize(target) }
+            Mirrors.deviceIsIdle(target)
             return status
         }
     }
 
-    /// Runs a copy in a stream.
-    private static func queued(_ stream: CUstream?, _ body: (CallTarget, UInt64) -> CUresult) -> CUresult {
+    /// Runs a copy in a stream; the program goes on before it is done.
+    static func queued(_ stream: CUstream?, _ body: (CallTarget, UInt64) -> CUresult) -> CUresult {
         withContext { target in
             guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
             target.thread.pointee.route = nil
+            var target = target
+            target.isQueued = true
             return body(target, id)
         }
     }
 
-    private static func unified(
+    /// Copies between addresses of which CUDA knows itself what they are.
+    static func unified(
         _ destination: CUdeviceptr, _ source: CUdeviceptr, _ byteCount: Int, _ stream: UInt64, _ target: CallTarget
     ) -> CUresult {
         guard byteCount != 0 else { return CUDA_SUCCESS }
@@ -78,7 +84,8 @@ extension CUDADriver {
         waiting { download(destination, source, byteCount, StreamID.legacyDefault, $0) }
     }
 
-    /// The corresponding C function is `cuMemcpyDtoHAsync_v2`. It returns when the bytes are there.
+    /// The corresponding C function is `cuMemcpyDtoHAsync_v2`. It returns when the bytes are there, or, for pinned
+    /// memory, at once.
     public static func memcpyDtoHAsyncV2(
         _ destination: UnsafeMutableRawPointer?, _ source: CUdeviceptr, _ byteCount: Int, _ stream: CUstream?
     ) -> CUresult {
@@ -157,7 +164,8 @@ extension CUDADriver {
         return queued(stream) { copy3D(request.pointee, $1, $0) }
     }
 
-    private static func copy3D(_ request: CUDA_MEMCPY3D, _ stream: UInt64, _ target: CallTarget) -> CUresult {
+    /// Copies a box between hosts, devices and arrays.
+    static func copy3D(_ request: CUDA_MEMCPY3D, _ stream: UInt64, _ target: CallTarget) -> CUresult {
         let isEmpty = request.WidthInBytes == 0 || request.Height == 0 || request.Depth == 0
         guard !isEmpty else { return CUDA_SUCCESS }
         let (status, plan) = planCopy(request, target)

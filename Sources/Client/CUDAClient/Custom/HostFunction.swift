@@ -60,6 +60,7 @@ enum HostFunctions {
             return
         }
         guard let call = take(token) else { return }
+        if Downloads.areAny { Downloads.collectForHostFunction(call.context) }
         call.function?(call.userData)
         guard let callback = call.callback else { return }
         callback(call.stream, CUresult(status: call.context.pointee.stickyStatus), call.userData)

@@ -20,7 +20,12 @@ enum HostMemory {
     static let mirroredFlag: UInt32 = 1 << 31
 
     // SAFETY: only touched under `CUDADriver.tablesLock`.
-    nonisolated(unsafe) static var registrations: [Registration] = []
+    nonisolated(unsafe) static var registrations: [Registration] = [] {
+        didSet { hasRegistrations = !registrations.isEmpty }
+    }
+
+    /// A hint that is read without the lock.
+    nonisolated(unsafe) static var hasRegistrations = false
 
     static func registrationIndex(_ address: UInt) -> Int? {
         for (index, entry) in registrations.enumerated() where address &- entry.host < UInt(entry.byteCount) {
@@ -127,7 +132,7 @@ extension CUDADriver {
             block.address == address, block.kind == MemoryKind.host.rawValue, let context = block.context
         else { return CUDA_ERROR_INVALID_VALUE }
         return with(context, thread) { target in
-            if block.flags & HostMemory.mirroredFlag != 0 {
+            if block.flags & HostMemory.mirroredFlag != 0 || Downloads.areAny {
                 // The device's side may still be written; the program must see that before the pages go.
                 _ = synchronize(target)
             }
@@ -143,6 +148,12 @@ extension CUDADriver {
         guard let device = device(containing: address), let block = device.memory.block(containing: address),
             block.kind == MemoryKind.host.rawValue, block.flags & HostMemory.mirroredFlag == 0
         else { return }
+        if let host = UnsafeRawPointer(bitPattern: UInt(block.address)),
+            Downloads.overlap(host, Int(block.requestedByteCount))
+        {
+            // The device must get the newest bytes.
+            _ = synchronize(target)
+        }
         device.memory.lock.withLock {
             device.memory.find(block.address)?.pointee.flags |= HostMemory.mirroredFlag
         }
@@ -252,7 +263,7 @@ extension CUDADriver {
             let entry = index.map { HostMemory.registrations.remove(at: $0) }
             tablesLock.release()
             guard let entry else { return CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED }
-            guard entry.deviceAddress != 0 else { return CUDA_SUCCESS }
+            guard entry.deviceAddress != 0 else { return Downloads.areAny ? synchronize(target) : CUDA_SUCCESS }
             let status = synchronize(target)
             Mirrors.remove(deviceAddress: entry.deviceAddress)
             if let device = device(containing: entry.deviceAddress) {

@@ -165,46 +165,4 @@ extension CUDADriver {
         }
         return nil
     }
-
-    // MARK: - Hints
-
-    /// The corresponding C function is `cuMemPrefetchAsync`.
-    public static func memPrefetchAsync(
-        _ address: CUdeviceptr, _ byteCount: Int, _ device: CUdevice, _ stream: CUstream?
-    ) -> CUresult {
-        hint(address, byteCount, stream)
-    }
-
-    /// The corresponding C function is `cuMemPrefetchAsync_v2`.
-    public static func memPrefetchAsyncV2(
-        _ address: CUdeviceptr, _ byteCount: Int, _ location: CUmemLocation, _ flags: UInt32, _ stream: CUstream?
-    ) -> CUresult {
-        guard flags == 0 else { return CUDA_ERROR_INVALID_VALUE }
-        return hint(address, byteCount, stream)
-    }
-
-    /// The corresponding C function is `cuMemAdvise`.
-    public static func memAdvise(
-        _ address: CUdeviceptr, _ byteCount: Int, _ advice: CUmem_advise, _ device: CUdevice
-    ) -> CUresult {
-        hint(address, byteCount, nil)
-    }
-
-    /// The corresponding C function is `cuMemAdvise_v2`.
-    public static func memAdviseV2(
-        _ address: CUdeviceptr, _ byteCount: Int, _ advice: CUmem_advise, _ location: CUmemLocation
-    ) -> CUresult {
-        hint(address, byteCount, nil)
-    }
-
-    /// Hints move nothing, but they are only valid for managed memory.
-    private static func hint(_ address: UInt64, _ byteCount: Int, _ stream: CUstream?) -> CUresult {
-        withContext { _ in
-            guard streamID(stream) != nil else { return CUDA_ERROR_INVALID_HANDLE }
-            guard byteCount > 0, isManaged(address, byteCount: UInt64(byteCount)) else {
-                return CUDA_ERROR_INVALID_VALUE
-            }
-            return CUDA_SUCCESS
-        }
-    }
 }

@@ -241,34 +241,55 @@ extension CUDADriver {
     }
 
     private static func waiting<Command: SyncCommand>(
-        _ command: Command, on stream: UInt64
+        _ command: Command, _ kind: UInt32, on stream: UInt64
     ) -> CUresult {
         routed { target in
             if let status = Captures.refuse(stream, target) { return status }
-            return finish(command, target)
+            return finish(command, kind, stream, target)
         }
     }
 
-    private static func waiting<Command: SyncCommand>(_ command: Command, for event: UInt64) -> CUresult {
+    private static func waiting<Command: SyncCommand>(_ command: Command, _ kind: UInt32, for event: UInt64) -> CUresult
+    {
         guard !Captures.isCaptured(event) else {
             ThreadState.mine?.pointee.route = nil
             return CUDA_ERROR_CAPTURED_EVENT
         }
         let status = Captures.checkUnsafe()
         guard status == CUDA_SUCCESS else { return status }
-        return routed { finish(command, $0) }
+        return routed { finish(command, kind, event, $0) }
     }
 
-    private static func finish<Command: SyncCommand>(_ command: Command, _ target: CallTarget) -> CUresult {
-        let status = target.call(command)
+    /// Asks nobody about a stream whose last work was a copy that the program has waited for.
+    private static func finish<Command: SyncCommand>(
+        _ command: Command, _ kind: UInt32, _ object: UInt64, _ target: CallTarget
+    ) -> CUresult {
+        let status: CUresult
+        if Downloads.areAny {
+            status = Downloads.collect(kind, object, target)
+        } else if kind == Downloads.Wait.stream,
+            target.lane.isIdle(stream: object, context: target.context.pointee.id)
+        {
+            status = CUDA_SUCCESS
+        } else {
+            status = target.call(command)
+        }
         if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
         return status
     }
 
-    static func call(_ command: StreamSynchronize) -> CUresult { waiting(command, on: command.hStream) }
-    static func call(_ command: StreamQuery) -> CUresult { waiting(command, on: command.hStream) }
-    static func call(_ command: EventQuery) -> CUresult { waiting(command, for: command.hEvent) }
-    static func call(_ command: EventSynchronize) -> CUresult { waiting(command, for: command.hEvent) }
+    static func call(_ command: StreamSynchronize) -> CUresult {
+        waiting(command, Downloads.Wait.stream, on: command.hStream)
+    }
+    static func call(_ command: StreamQuery) -> CUresult {
+        waiting(command, Downloads.Wait.streamQuery, on: command.hStream)
+    }
+    static func call(_ command: EventQuery) -> CUresult {
+        waiting(command, Downloads.Wait.eventQuery, for: command.hEvent)
+    }
+    static func call(_ command: EventSynchronize) -> CUresult {
+        waiting(command, Downloads.Wait.event, for: command.hEvent)
+    }
 
     static func call(_ command: EventElapsedTime, _ reply: inout EventElapsedTime.Reply) -> CUresult {
         guard !Captures.isCaptured(command.hStart), !Captures.isCaptured(command.hEnd) else {

@@ -60,7 +60,8 @@ public func cuDeviceGetHostAtomicCapabilities(
     _ capabilities: UnsafeMutablePointer<UInt32>!, _ operations: UnsafePointer<CUatomicOperation>!, _ count: UInt32,
     _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(13)
+    CUDADriver.enter(13)
+    return CUDADriver.deviceGetHostAtomicCapabilities(capabilities, operations, count, dev)
 }
 
 @c @implementation

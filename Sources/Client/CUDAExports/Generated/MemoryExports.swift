@@ -137,7 +137,9 @@ public func cuMemPrefetchBatchAsync_ptsz(
     _ prefetchLocs: UnsafeMutablePointer<CUmemLocation>!, _ prefetchLocIdxs: UnsafeMutablePointer<Int>!,
     _ numPrefetchLocs: Int, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(224)
+    CUDADriver.enter(224)
+    return CUDADriver.memPrefetchBatchAsync(
+        dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -145,7 +147,8 @@ public func cuMemDiscardBatchAsync_ptsz(
     _ dptrs: UnsafeMutablePointer<CUdeviceptr>!, _ sizes: UnsafeMutablePointer<Int>!, _ count: Int, _ flags: UInt64,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(225)
+    CUDADriver.enter(225)
+    return CUDADriver.memDiscardBatchAsync(dptrs, sizes, count, flags, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -154,7 +157,9 @@ public func cuMemDiscardAndPrefetchBatchAsync_ptsz(
     _ prefetchLocs: UnsafeMutablePointer<CUmemLocation>!, _ prefetchLocIdxs: UnsafeMutablePointer<Int>!,
     _ numPrefetchLocs: Int, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(226)
+    CUDADriver.enter(226)
+    return CUDADriver.memDiscardAndPrefetchBatchAsync(
+        dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -170,7 +175,8 @@ public func cuMemRangeGetAttribute(
     _ data: UnsafeMutableRawPointer!, _ dataSize: Int, _ attribute: CUmem_range_attribute, _ devPtr: CUdeviceptr,
     _ count: Int
 ) -> CUresult {
-    CUDADriver.unsupported(228)
+    CUDADriver.enter(228)
+    return CUDADriver.memRangeGetAttribute(data, dataSize, attribute, devPtr, count)
 }
 
 @c @implementation
@@ -179,7 +185,8 @@ public func cuMemRangeGetAttributes(
     _ attributes: UnsafeMutablePointer<CUmem_range_attribute>!, _ numAttributes: Int, _ devPtr: CUdeviceptr,
     _ count: Int
 ) -> CUresult {
-    CUDADriver.unsupported(229)
+    CUDADriver.enter(229)
+    return CUDADriver.memRangeGetAttributes(data, dataSizes, attributes, numAttributes, devPtr, count)
 }
 
 @c @implementation
@@ -283,7 +290,9 @@ public func cuMemPrefetchBatchAsync(
     _ prefetchLocs: UnsafeMutablePointer<CUmemLocation>!, _ prefetchLocIdxs: UnsafeMutablePointer<Int>!,
     _ numPrefetchLocs: Int, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(629)
+    CUDADriver.enter(629)
+    return CUDADriver.memPrefetchBatchAsync(
+        dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream)
 }
 
 @c @implementation
@@ -291,7 +300,8 @@ public func cuMemDiscardBatchAsync(
     _ dptrs: UnsafeMutablePointer<CUdeviceptr>!, _ sizes: UnsafeMutablePointer<Int>!, _ count: Int, _ flags: UInt64,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(630)
+    CUDADriver.enter(630)
+    return CUDADriver.memDiscardBatchAsync(dptrs, sizes, count, flags, hStream)
 }
 
 @c @implementation
@@ -300,7 +310,9 @@ public func cuMemDiscardAndPrefetchBatchAsync(
     _ prefetchLocs: UnsafeMutablePointer<CUmemLocation>!, _ prefetchLocIdxs: UnsafeMutablePointer<Int>!,
     _ numPrefetchLocs: Int, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(631)
+    CUDADriver.enter(631)
+    return CUDADriver.memDiscardAndPrefetchBatchAsync(
+        dptrs, sizes, count, prefetchLocs, prefetchLocIdxs, numPrefetchLocs, flags, hStream)
 }
 
 @c @implementation

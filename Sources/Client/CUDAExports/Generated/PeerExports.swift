@@ -37,5 +37,6 @@ public func cuDeviceGetP2PAtomicCapabilities(
     _ capabilities: UnsafeMutablePointer<UInt32>!, _ operations: UnsafePointer<CUatomicOperation>!, _ count: UInt32,
     _ srcDevice: CUdevice, _ dstDevice: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(448)
+    CUDADriver.enter(448)
+    return CUDADriver.deviceGetP2PAtomicCapabilities(capabilities, operations, count, srcDevice, dstDevice)
 }

@@ -1,0 +1,49 @@
+import CPosix
+import Synchronization
+
+// SAFETY: one thread fills the bytes before `state` says so; others read them only afterwards.
+/// Host memory for a copy from the device that nobody waits for.
+public final class DownloadBuffer: @unchecked Sendable {
+    /// Where the densely packed bytes go.
+    public let bytes: UnsafeMutableRawBufferPointer
+    private let state = Atomic<UInt8>(0)
+
+    /// Nil without memory.
+    public init?(byteCount: Int) {
+        guard let start = malloc(max(byteCount, 1)) else { return nil }
+        bytes = UnsafeMutableRawBufferPointer(start: start, count: byteCount)
+    }
+
+    deinit { free(bytes.baseAddress) }
+
+    /// Says that the copy is over. Called by the backend, on any thread, once; a failed copy leaves its error in the
+    /// context.
+    public func finish(isFilled: Bool) { state.store(isFilled ? 1 : 2, ordering: .releasing) }
+
+    /// Whether the copy is over.
+    public var isFinished: Bool { state.load(ordering: .acquiring) != 0 }
+
+    /// Whether the bytes are those of the device.
+    public var isFilled: Bool { state.load(ordering: .acquiring) == 1 }
+}
+
+/// The part of a stream that copies to the host without a wait.
+public protocol DownloadingStream {
+    /// Copies a box into a buffer of its size, after earlier work, and finishes the buffer. Called by a lane; the
+    /// default waits, a backend that does not is faster. Throws `INVALID_VALUE`.
+    func download(_ box: MemoryBox, into buffer: DownloadBuffer) throws(BackendError)
+}
+
+extension DownloadingStream where Self: BackendStream {
+    public func download(_ box: MemoryBox, into buffer: DownloadBuffer) throws(BackendError) {
+        var offset = 0
+        try copyFromDevice(box) { piece in
+            guard piece.count <= buffer.bytes.count - offset else { return false }
+            UnsafeMutableRawBufferPointer(rebasing: buffer.bytes[offset..<(offset + piece.count)])
+                .copyMemory(from: piece)
+            offset += piece.count
+            return true
+        }
+        buffer.finish(isFilled: offset == buffer.bytes.count)
+    }
+}
