@@ -7,35 +7,35 @@ import CUDAClient
 public func cuArrayCreate_v2(
     _ pHandle: UnsafeMutablePointer<CUarray?>!, _ pAllocateArray: UnsafePointer<CUDA_ARRAY_DESCRIPTOR>!
 ) -> CUresult {
-    CUDADriver.unsupported(151)
+    CUDADriver.arrayCreateV2(pHandle, pAllocateArray)
 }
 
 @c @implementation
 public func cuArrayGetDescriptor_v2(
     _ pArrayDescriptor: UnsafeMutablePointer<CUDA_ARRAY_DESCRIPTOR>!, _ hArray: CUarray!
 ) -> CUresult {
-    CUDADriver.unsupported(152)
+    CUDADriver.arrayGetDescriptorV2(pArrayDescriptor, hArray)
 }
 
 @c @implementation
 public func cuArrayGetSparseProperties(
     _ sparseProperties: UnsafeMutablePointer<CUDA_ARRAY_SPARSE_PROPERTIES>!, _ array: CUarray!
 ) -> CUresult {
-    CUDADriver.unsupported(153)
+    CUDADriver.arrayGetSparseProperties(sparseProperties, array)
 }
 
 @c @implementation
 public func cuMipmappedArrayGetSparseProperties(
     _ sparseProperties: UnsafeMutablePointer<CUDA_ARRAY_SPARSE_PROPERTIES>!, _ mipmap: CUmipmappedArray!
 ) -> CUresult {
-    CUDADriver.unsupported(154)
+    CUDADriver.mipmappedArrayGetSparseProperties(sparseProperties, mipmap)
 }
 
 @c @implementation
 public func cuArrayGetMemoryRequirements(
     _ memoryRequirements: UnsafeMutablePointer<CUDA_ARRAY_MEMORY_REQUIREMENTS>!, _ array: CUarray!, _ device: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(155)
+    CUDADriver.arrayGetMemoryRequirements(memoryRequirements, array, device)
 }
 
 @c @implementation
@@ -43,33 +43,33 @@ public func cuMipmappedArrayGetMemoryRequirements(
     _ memoryRequirements: UnsafeMutablePointer<CUDA_ARRAY_MEMORY_REQUIREMENTS>!, _ mipmap: CUmipmappedArray!,
     _ device: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(156)
+    CUDADriver.mipmappedArrayGetMemoryRequirements(memoryRequirements, mipmap, device)
 }
 
 @c @implementation
 public func cuArrayGetPlane(
     _ pPlaneArray: UnsafeMutablePointer<CUarray?>!, _ hArray: CUarray!, _ planeIdx: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(157)
+    CUDADriver.arrayGetPlane(pPlaneArray, hArray, planeIdx)
 }
 
 @c @implementation
 public func cuArrayDestroy(_ hArray: CUarray!) -> CUresult {
-    CUDADriver.unsupported(158)
+    CUDADriver.arrayDestroy(hArray)
 }
 
 @c @implementation
 public func cuArray3DCreate_v2(
     _ pHandle: UnsafeMutablePointer<CUarray?>!, _ pAllocateArray: UnsafePointer<CUDA_ARRAY3D_DESCRIPTOR>!
 ) -> CUresult {
-    CUDADriver.unsupported(159)
+    CUDADriver.array3DCreateV2(pHandle, pAllocateArray)
 }
 
 @c @implementation
 public func cuArray3DGetDescriptor_v2(
     _ pArrayDescriptor: UnsafeMutablePointer<CUDA_ARRAY3D_DESCRIPTOR>!, _ hArray: CUarray!
 ) -> CUresult {
-    CUDADriver.unsupported(160)
+    CUDADriver.array3DGetDescriptorV2(pArrayDescriptor, hArray)
 }
 
 @c @implementation
@@ -77,19 +77,19 @@ public func cuMipmappedArrayCreate(
     _ pHandle: UnsafeMutablePointer<CUmipmappedArray?>!,
     _ pMipmappedArrayDesc: UnsafePointer<CUDA_ARRAY3D_DESCRIPTOR>!, _ numMipmapLevels: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(161)
+    CUDADriver.mipmappedArrayCreate(pHandle, pMipmappedArrayDesc, numMipmapLevels)
 }
 
 @c @implementation
 public func cuMipmappedArrayGetLevel(
     _ pLevelArray: UnsafeMutablePointer<CUarray?>!, _ hMipmappedArray: CUmipmappedArray!, _ level: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(162)
+    CUDADriver.mipmappedArrayGetLevel(pLevelArray, hMipmappedArray, level)
 }
 
 @c @implementation
 public func cuMipmappedArrayDestroy(_ hMipmappedArray: CUmipmappedArray!) -> CUresult {
-    CUDADriver.unsupported(163)
+    CUDADriver.mipmappedArrayDestroy(hMipmappedArray)
 }
 
 @c @implementation

@@ -42,35 +42,35 @@ public func cuMemcpyDtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcDevice: CUdevice
 public func cuMemcpyDtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(116)
+    CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoD_v2_ptds(
     _ dstDevice: CUdeviceptr, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(117)
+    CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(118)
+    CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoH_v2_ptds(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(119)
+    CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(120)
+    CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
@@ -142,7 +142,7 @@ public func cuMemcpyDtoDAsync_v2_ptsz(
 public func cuMemcpyHtoAAsync_v2_ptsz(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(130)
+    CUDADriver.memcpyHtoAAsyncV2(dstArray, dstOffset, srcHost, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -150,7 +150,7 @@ public func cuMemcpyAtoHAsync_v2_ptsz(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(131)
+    CUDADriver.memcpyAtoHAsyncV2(dstHost, srcArray, srcOffset, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -236,28 +236,28 @@ public func cuMemcpyAtoD(
 public func cuMemcpyHtoA(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcHost: UnsafeRawPointer!, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(509)
+    CUDADriver.memcpyHtoA(dstArray, dstOffset, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoH(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(510)
+    CUDADriver.memcpyAtoH(dstHost, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoA(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(511)
+    CUDADriver.memcpyAtoA(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoAAsync(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcHost: UnsafeRawPointer!, _ ByteCount: UInt32, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(512)
+    CUDADriver.memcpyHtoAAsync(dstArray, dstOffset, srcHost, ByteCount, hStream)
 }
 
 @c @implementation
@@ -265,7 +265,7 @@ public func cuMemcpyAtoHAsync(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(513)
+    CUDADriver.memcpyAtoHAsync(dstHost, srcArray, srcOffset, ByteCount, hStream)
 }
 
 @c @implementation
@@ -338,42 +338,42 @@ public func cuMemcpyDtoD_v2(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, 
 public func cuMemcpyDtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(549)
+    CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoD_v2(
     _ dstDevice: CUdeviceptr, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(550)
+    CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(551)
+    CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoH_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(552)
+    CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(553)
+    CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoAAsync_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(554)
+    CUDADriver.memcpyHtoAAsyncV2(dstArray, dstOffset, srcHost, ByteCount, hStream)
 }
 
 @c @implementation
@@ -381,7 +381,7 @@ public func cuMemcpyAtoHAsync_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(555)
+    CUDADriver.memcpyAtoHAsyncV2(dstHost, srcArray, srcOffset, ByteCount, hStream)
 }
 
 @c @implementation
