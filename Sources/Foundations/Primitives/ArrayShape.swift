@@ -104,7 +104,9 @@ public struct ArrayShape: Sendable, Equatable {
 
     /// Whether arrays of this shape exist: sizes within the devices' limits, and flags that fit together.
     public var isValid: Bool {
-        guard texel != nil, flags & ~Flags.known == 0, width > 0, levelCount >= 1, levelCount <= 18 else { return false }
+        guard texel != nil, flags & ~Flags.known == 0, width > 0, levelCount >= 1, levelCount <= 18 else {
+            return false
+        }
         if isCubemap {
             guard width == height, width <= 32_768 else { return false }
             return isLayered ? depth > 0 && depth % 6 == 0 && depth <= 2046 : depth == 6

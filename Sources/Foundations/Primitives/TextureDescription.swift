@@ -127,7 +127,9 @@ public struct TextureDescription: Sendable, Equatable {
         (viewWidth, viewHeight, viewDepth) = (words(25), words(26), words(27))
         (firstLevel, lastLevel, firstLayer, lastLayer) = (narrow(28), narrow(29), narrow(30), narrow(31))
         let modes = max(addressModes.0, max(addressModes.1, addressModes.2))
-        guard modes <= 3, flags & ~Flags.known == 0, firstLevel <= lastLevel, firstLayer <= lastLayer else { return nil }
+        guard modes <= 3, flags & ~Flags.known == 0, firstLevel <= lastLevel, firstLayer <= lastLayer else {
+            return nil
+        }
     }
 
     public static func == (one: TextureDescription, other: TextureDescription) -> Bool {

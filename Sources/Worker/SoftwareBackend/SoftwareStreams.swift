@@ -119,7 +119,9 @@ final class SoftwareStream: BackendStream {
         guard let function = function as? SoftwareFunction else { throw BackendError(BackendStatus.invalidHandle) }
         try function.check(shape, parameterByteCount: parameters.count)
         let bytes = [UInt8](parameters.prefix(function.kernel.parameterByteCount))
-        try submit(.launch(context, 
+        try submit(
+            .launch(
+                context,
                 SoftwareLaunch(
                     function.kernel, shape, parameters: bytes, textures: context.session.textures.snapshot)),
             isQuick: false)

@@ -107,7 +107,8 @@ extension CUDADriver {
     }
 
     /// The corresponding C function is `cuTexRefSetFormat`.
-    public static func texRefSetFormat(_ handle: CUtexref?, _ format: CUarray_format, _ channelCount: Int32) -> CUresult {
+    public static func texRefSetFormat(_ handle: CUtexref?, _ format: CUarray_format, _ channelCount: Int32) -> CUresult
+    {
         guard channelCount == 1 || channelCount == 2 || channelCount == 4 else { return CUDA_ERROR_INVALID_VALUE }
         return change(handle) { reference in
             (reference.format, reference.channelCount) = (format.rawValue, UInt32(channelCount))
@@ -119,7 +120,8 @@ extension CUDADriver {
     }
 
     /// The corresponding C function is `cuTexRefGetAddress_v2`.
-    public static func texRefGetAddressV2(_ result: UnsafeMutablePointer<CUdeviceptr>?, _ handle: CUtexref?) -> CUresult {
+    public static func texRefGetAddressV2(_ result: UnsafeMutablePointer<CUdeviceptr>?, _ handle: CUtexref?) -> CUresult
+    {
         guard let result else { return CUDA_ERROR_INVALID_VALUE }
         return read(handle) { reference in
             guard reference.hasResource else { return CUDA_ERROR_INVALID_VALUE }

@@ -17,7 +17,8 @@ extension CUDADriver {
     }
 
     /// The corresponding C function is `cuTexRefSetAddressMode`.
-    public static func texRefSetAddressMode(_ handle: CUtexref?, _ dimension: Int32, _ mode: CUaddress_mode) -> CUresult {
+    public static func texRefSetAddressMode(_ handle: CUtexref?, _ dimension: Int32, _ mode: CUaddress_mode) -> CUresult
+    {
         guard (0...2) ~= dimension, mode.rawValue <= 3 else { return CUDA_ERROR_INVALID_VALUE }
         return set(handle) { texture in
             switch dimension {

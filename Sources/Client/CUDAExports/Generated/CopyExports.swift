@@ -42,35 +42,40 @@ public func cuMemcpyDtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcDevice: CUdevice
 public func cuMemcpyDtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount)
+    CUDADriver.enter(116)
+    return CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoD_v2_ptds(
     _ dstDevice: CUdeviceptr, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(117)
+    return CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount)
+    CUDADriver.enter(118)
+    return CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoH_v2_ptds(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(119)
+    return CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(120)
+    return CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
@@ -142,7 +147,8 @@ public func cuMemcpyDtoDAsync_v2_ptsz(
 public func cuMemcpyHtoAAsync_v2_ptsz(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyHtoAAsyncV2(dstArray, dstOffset, srcHost, ByteCount, CUDADriver.perThread(hStream))
+    CUDADriver.enter(130)
+    return CUDADriver.memcpyHtoAAsyncV2(dstArray, dstOffset, srcHost, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -150,7 +156,8 @@ public func cuMemcpyAtoHAsync_v2_ptsz(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyAtoHAsyncV2(dstHost, srcArray, srcOffset, ByteCount, CUDADriver.perThread(hStream))
+    CUDADriver.enter(131)
+    return CUDADriver.memcpyAtoHAsyncV2(dstHost, srcArray, srcOffset, ByteCount, CUDADriver.perThread(hStream))
 }
 
 @c @implementation
@@ -236,28 +243,32 @@ public func cuMemcpyAtoD(
 public func cuMemcpyHtoA(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcHost: UnsafeRawPointer!, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.memcpyHtoA(dstArray, dstOffset, srcHost, ByteCount)
+    CUDADriver.enter(509)
+    return CUDADriver.memcpyHtoA(dstArray, dstOffset, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoH(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.memcpyAtoH(dstHost, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(510)
+    return CUDADriver.memcpyAtoH(dstHost, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoA(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.memcpyAtoA(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(511)
+    return CUDADriver.memcpyAtoA(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoAAsync(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcHost: UnsafeRawPointer!, _ ByteCount: UInt32, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyHtoAAsync(dstArray, dstOffset, srcHost, ByteCount, hStream)
+    CUDADriver.enter(512)
+    return CUDADriver.memcpyHtoAAsync(dstArray, dstOffset, srcHost, ByteCount, hStream)
 }
 
 @c @implementation
@@ -265,7 +276,8 @@ public func cuMemcpyAtoHAsync(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyAtoHAsync(dstHost, srcArray, srcOffset, ByteCount, hStream)
+    CUDADriver.enter(513)
+    return CUDADriver.memcpyAtoHAsync(dstHost, srcArray, srcOffset, ByteCount, hStream)
 }
 
 @c @implementation
@@ -338,42 +350,48 @@ public func cuMemcpyDtoD_v2(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, 
 public func cuMemcpyDtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount)
+    CUDADriver.enter(549)
+    return CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoD_v2(
     _ dstDevice: CUdeviceptr, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(550)
+    return CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount)
+    CUDADriver.enter(551)
+    return CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoH_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(552)
+    return CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyAtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
+    CUDADriver.enter(553)
+    return CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount)
 }
 
 @c @implementation
 public func cuMemcpyHtoAAsync_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyHtoAAsyncV2(dstArray, dstOffset, srcHost, ByteCount, hStream)
+    CUDADriver.enter(554)
+    return CUDADriver.memcpyHtoAAsyncV2(dstArray, dstOffset, srcHost, ByteCount, hStream)
 }
 
 @c @implementation
@@ -381,7 +399,8 @@ public func cuMemcpyAtoHAsync_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.memcpyAtoHAsyncV2(dstHost, srcArray, srcOffset, ByteCount, hStream)
+    CUDADriver.enter(555)
+    return CUDADriver.memcpyAtoHAsyncV2(dstHost, srcArray, srcOffset, ByteCount, hStream)
 }
 
 @c @implementation

@@ -176,7 +176,8 @@ public func cuLaunchCooperativeKernelMultiDevice(
 
 @c @implementation
 public func cuParamSetTexRef(_ hfunc: CUfunction!, _ texunit: Int32, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.paramSetTexRef(hfunc, texunit, hTexRef)
+    CUDADriver.enter(303)
+    return CUDADriver.paramSetTexRef(hfunc, texunit, hTexRef)
 }
 
 @c @implementation

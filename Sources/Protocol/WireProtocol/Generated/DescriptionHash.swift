@@ -4,5 +4,5 @@
 /// The fingerprint of all commands: a worker refuses a client with another one.
 public enum DescriptionHash {
     /// 64-bit FNV-1a over the canonical form of the commands.
-    public static let value: UInt64 = 0x24fb19e2e3a60ec4
+    public static let value: UInt64 = 0x9fa161d16b405a66
 }

@@ -44,7 +44,8 @@ public final class Texture: Sendable {
                 return nil
             }
             firstLevel = first + Int(description.firstLevel)
-            levelCount = description.resource == .array
+            levelCount =
+                description.resource == .array
                 ? 1 : Int(description.lastLevel) - Int(description.firstLevel) + 1
             firstLayer = Int(description.firstLayer)
             // A view of layers 0 to 0 of something without layers is no view of layers.

@@ -24,10 +24,23 @@ struct TextureOperation {
         }
 
         init?(_ operation: Operation) {
-            if operation.has("1d") { self = .d1 } else if operation.has("2d") { self = .d2 } else
-            if operation.has("3d") { self = .d3 } else if operation.has("a1d") { self = .a1d } else
-            if operation.has("a2d") { self = .a2d } else if operation.has("cube") { self = .cube } else
-            if operation.has("acube") { self = .acube } else { return nil }
+            if operation.has("1d") {
+                self = .d1
+            } else if operation.has("2d") {
+                self = .d2
+            } else if operation.has("3d") {
+                self = .d3
+            } else if operation.has("a1d") {
+                self = .a1d
+            } else if operation.has("a2d") {
+                self = .a2d
+            } else if operation.has("cube") {
+                self = .cube
+            } else if operation.has("acube") {
+                self = .acube
+            } else {
+                return nil
+            }
         }
     }
 
