@@ -14,13 +14,13 @@ import Testing
     }
 
     private static func storage(
-        _ width: UInt64, _ height: UInt64, _ depth: UInt64, flags: UInt32 = 2, levels: UInt32 = 1,
-        format: UInt32 = 32, channels: UInt32 = 1
+        _ size: (UInt64, UInt64, UInt64), flags: UInt32 = 2, levels: UInt32 = 1, format: UInt32 = 32,
+        channels: UInt32 = 1
     ) throws -> ArrayStorage {
         try #require(
             ArrayStorage(
                 ArrayShape(
-                    width: width, height: height, depth: depth, format: format, channelCount: channels, flags: flags,
+                    size: size, format: format, channelCount: channels, flags: flags,
                     levelCount: levels)))
     }
 
@@ -65,7 +65,8 @@ import Testing
         let body = """
             mov.f32 %f3, 0f00000000;
             \(moves.joined(separator: "\n"))
-            tex\(modifier).\(geometry).v4.f32.f32 {%f10, %f11, %f12, %f13}, [%p1, {\(names.joined(separator: ", "))}]\(extra);
+            tex\(modifier).\(geometry).v4.f32.f32 \
+            {%f10, %f11, %f12, %f13}, [%p1, {\(names.joined(separator: ", "))}]\(extra);
             st.global.f32 [%p0], %f10;
             """
         return try run(body, table, count: 1)[0]
@@ -73,7 +74,7 @@ import Testing
 
     @Test("weights of linear filtering have steps of 1/256")
     func linear() throws {
-        let storage = try Self.storage(4, 0, 0)
+        let storage = try Self.storage((4, 0, 0))
         Self.fill(storage)
         var description = Self.description(storage)
         description.isLinear = true
@@ -88,14 +89,14 @@ import Testing
 
     @Test("three dimensions, layers and faces find their texels")
     func geometries() throws {
-        let volume = try Self.storage(4, 3, 2)
+        let volume = try Self.storage((4, 3, 2))
         Self.fill(volume)
         #expect(try sample("3d", [1.2, 2.7, 1.1], Texture(Self.description(volume), storage: volume)) == 21)
         var description = Self.description(volume)
         description.isLinear = true
         #expect(try sample("3d", [2, 1, 1], Texture(description, storage: volume)) == 9.5)
 
-        let cube = try Self.storage(2, 2, 6, flags: 4)
+        let cube = try Self.storage((2, 2, 6), flags: 4)
         Self.fill(cube)
         let faces = Texture(Self.description(cube), storage: cube)
         // The middle of each face lies between its texels; a little up and left is its first one.
@@ -110,7 +111,7 @@ import Testing
 
     @Test("layers are chosen by number and clamped")
     func layers() throws {
-        let storage = try Self.storage(4, 2, 3, flags: 1)
+        let storage = try Self.storage((4, 2, 3), flags: 1)
         Self.fill(storage)
         var table = TextureTable()
         table.insert(try #require(Texture(Self.description(storage), storage: storage)), 7)
@@ -129,7 +130,7 @@ import Testing
 
     @Test("levels are chosen, clamped and blended")
     func levels() throws {
-        let storage = try Self.storage(8, 8, 0, levels: 4)
+        let storage = try Self.storage((8, 8, 0), levels: 4)
         for level in 0..<4 { Self.fill(storage, level: level, from: Float(level * 100)) }
         var description = Self.description(storage)
         description.resource = .mipmappedArray
@@ -161,7 +162,7 @@ import Testing
 
     @Test("four texels are gathered from the lower left against the clock")
     func gather() throws {
-        let storage = try Self.storage(4, 4, 0, flags: 8)
+        let storage = try Self.storage((4, 4, 0), flags: 8)
         Self.fill(storage)
         var table = TextureTable()
         table.insert(try #require(Texture(Self.description(storage), storage: storage)), 7)
@@ -182,7 +183,7 @@ import Testing
             (198, false, [0x40], 64.0 / 127),
         ] as [(UInt32, Bool, [UInt8], Float)])
     func kinds(_ format: UInt32, _ asInteger: Bool, _ bytes: [UInt8], _ expected: Float) throws {
-        let storage = try Self.storage(4, 0, 0, format: format)
+        let storage = try Self.storage((4, 0, 0), format: format)
         bytes.withUnsafeBytes {
             storage.level(0).start.copyMemory(from: $0.baseAddress.unsafelyUnwrapped, byteCount: bytes.count)
         }
@@ -194,7 +195,7 @@ import Testing
 
     @Test("colors of sRGB become linear, and missing channels are 0, 0 and 1")
     func colors() throws {
-        let storage = try Self.storage(1, 0, 0, format: 1, channels: 2)
+        let storage = try Self.storage((1, 0, 0), format: 1, channels: 2)
         storage.level(0).start.storeBytes(of: 188, toByteOffset: 0, as: UInt8.self)
         var description = Self.description(storage)
         description.flags = TextureDescription.Flags.sRGB
@@ -212,7 +213,7 @@ import Testing
 
     @Test("surfaces are written, read and reduced, and accesses outside do what the instruction says")
     func surfaces() throws {
-        let storage = try Self.storage(8, 2, 0, format: 3)
+        let storage = try Self.storage((8, 2, 0), format: 3)
         var table = TextureTable()
         table.insert(Surface(storage: storage, level: 0), 7)
         _ = try run(
@@ -235,7 +236,7 @@ import Testing
 
     @Test("a surface access outside traps, and so do numbers of nothing")
     func faults() throws {
-        let storage = try Self.storage(8, 2, 0, format: 3)
+        let storage = try Self.storage((8, 2, 0), format: 3)
         var table = TextureTable()
         table.insert(Surface(storage: storage, level: 0), 7)
         let bodies = [

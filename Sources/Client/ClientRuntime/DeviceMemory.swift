@@ -103,17 +103,6 @@ public final class DeviceMemory {
         return (ClientStatus.success, address)
     }
 
-    /// Takes bytes of the lease for something without an address.
-    public func charge(
-        _ byteCount: UInt64, context: UnsafeMutablePointer<ContextState>, lane: Lane
-    ) -> Int32 {
-        lock.acquire()
-        defer { lock.release() }
-        let status = ensureLease(byteCount, context: context, lane: lane)
-        if status == ClientStatus.success { lease.use(byteCount) }
-        return status
-    }
-
     /// Gives bytes of the lease back, after the command that ends their use.
     public func discharge(_ byteCount: UInt64, context: UnsafeMutablePointer<ContextState>, lane: Lane?) {
         lock.acquire()

@@ -19,8 +19,8 @@ public struct TexelFormat: Sendable, Equatable {
         self.channelCount = channelCount
     }
 
-    /// The texel of a `CUarray_format` with so many channels; nil for formats that are compressed, planar or packed, and
-    /// for a count that the format doesn't have.
+    /// The texel of a `CUarray_format` with so many channels; nil for formats that are compressed, planar or packed,
+    /// and for a count that the format doesn't have.
     public init?(format: UInt32, channelCount: UInt32) {
         guard channelCount == 1 || channelCount == 2 || channelCount == 4 else { return nil }
         self.channelCount = Int(channelCount)
@@ -88,10 +88,10 @@ public struct ArrayShape: Sendable, Equatable {
     public var levelCount: UInt32
 
     public init(
-        width: UInt64, height: UInt64, depth: UInt64, format: UInt32, channelCount: UInt32, flags: UInt32 = 0,
+        size: (width: UInt64, height: UInt64, depth: UInt64), format: UInt32, channelCount: UInt32, flags: UInt32 = 0,
         levelCount: UInt32 = 1
     ) {
-        (self.width, self.height, self.depth) = (width, height, depth)
+        (width, height, depth) = size
         self.format = format
         self.channelCount = channelCount
         self.flags = flags

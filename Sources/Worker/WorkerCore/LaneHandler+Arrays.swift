@@ -20,7 +20,7 @@ extension LaneHandler {
     func arrayCreate(_ command: ArrayCreate) throws(CommandError) {
         let context = try context()
         let shape = ArrayShape(
-            width: command.width, height: command.height, depth: command.depth, format: command.format,
+            size: (command.width, command.height, command.depth), format: command.format,
             channelCount: command.channelCount, flags: command.flags, levelCount: command.levelCount)
         guard shape.isValid, shape.levelCount <= shape.levelCountMax else { throw .invalidValue }
         let byteCount = shape.byteCount

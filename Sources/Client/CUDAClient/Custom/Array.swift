@@ -12,8 +12,10 @@ extension CUDADriver {
         return create(
             result, .array,
             ArrayShape(
-                width: UInt64(truncatingIfNeeded: request.pointee.Width),
-                height: UInt64(truncatingIfNeeded: request.pointee.Height), depth: 0,
+                size: (
+                    UInt64(truncatingIfNeeded: request.pointee.Width),
+                    UInt64(truncatingIfNeeded: request.pointee.Height), 0
+                ),
                 format: request.pointee.Format.rawValue, channelCount: request.pointee.NumChannels))
     }
 
@@ -39,8 +41,10 @@ extension CUDADriver {
 
     private static func shape(_ request: CUDA_ARRAY3D_DESCRIPTOR) -> ArrayShape {
         ArrayShape(
-            width: UInt64(truncatingIfNeeded: request.Width), height: UInt64(truncatingIfNeeded: request.Height),
-            depth: UInt64(truncatingIfNeeded: request.Depth), format: request.Format.rawValue,
+            size: (
+                UInt64(truncatingIfNeeded: request.Width), UInt64(truncatingIfNeeded: request.Height),
+                UInt64(truncatingIfNeeded: request.Depth)
+            ), format: request.Format.rawValue,
             channelCount: request.NumChannels, flags: request.Flags)
     }
 
@@ -56,7 +60,8 @@ extension CUDADriver {
                 return shape.texel == nil && isChannels ? CUDA_ERROR_NOT_SUPPORTED : CUDA_ERROR_INVALID_VALUE
             }
             guard let device = device(of: target.context) else { return CUDA_ERROR_INVALID_CONTEXT }
-            let charged = device.memory.charge(shape.byteCount, context: target.context, lane: target.lane)
+            let charged = device.memory.charge(
+                shape.byteCount, contextID: target.context.pointee.id, lane: target.lane)
             guard charged == ClientStatus.success else { return CUresult(status: charged) }
             guard let made = makeHandle(kind, context: target.context, object: nil) else {
                 device.memory.discharge(shape.byteCount, context: target.context, lane: target.lane)

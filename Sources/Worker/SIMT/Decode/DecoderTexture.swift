@@ -13,7 +13,7 @@ extension Decoder {
     }
 
     /// Where coordinates, levels and results of textures lie side by side: 4, 8 and 8 registers of 32 bits.
-    private mutating func texturePlace(_ index: Int) -> UInt32 {
+    mutating func texturePlace(_ index: Int) -> UInt32 {
         let start: UInt32
         if let found = texturePlaces { start = found } else { start = UInt32(reserve(20 * 128)) }
         texturePlaces = start
@@ -25,7 +25,7 @@ extension Decoder {
         return [operand]
     }
 
-    private mutating func line(up parts: [PTXOperand], at start: UInt32, wide: Bool = false) throws(PTXError) {
+    mutating func line(up parts: [PTXOperand], at start: UInt32, wide: Bool = false) throws(PTXError) {
         for (index, part) in parts.enumerated() {
             if case .sink = part { continue }
             var copy = Instruction(wide ? MoveHandlers.copy64 : MoveHandlers.copy32)
