@@ -2,9 +2,9 @@ import Testing
 
 @Suite("Sizes")
 struct SizeTests {
-    @Test("Files have at most 400 lines, generated ones 2,000", arguments: Repository.swiftFiles)
+    @Test("Files have at most 400 lines, generated ones 4,000", arguments: Repository.swiftFiles)
     func fileLength(_ file: RepositoryFile) {
-        let limit = file.isGenerated ? 2_000 : 400
+        let limit = file.isGenerated ? 4_000 : 400
         #expect(file.lines.count - 1 <= limit, "\(file.path) has \(file.lines.count - 1) lines")
     }
 

@@ -117,6 +117,7 @@ extension CUDADriver {
         endStreamsAndEvents(of: context)
         Downloads.forget(context)
         let lane = device.worker.isLost ? nil : device.worker.lane(of: thread)
+        endArraysAndTextures(of: context, device, lane)
         releaseMemory(of: context, device, lane)
         if let lane { _ = lane.send(ContextDestroy(context: context.pointee.id), context: 0) }
         context.pointee.stickyStatus = 0

@@ -73,7 +73,13 @@ final class ModuleRecord {
     }
 
     func global(_ name: UnsafeRawBufferPointer) -> ModuleSnapshot.Global? {
-        for global in snapshot.globals where global.name.equals(name) { return global }
+        for global in snapshot.globals where global.reference == .none && global.name.equals(name) { return global }
+        return nil
+    }
+
+    /// A texture or surface reference.
+    func reference(_ name: UnsafeRawBufferPointer, _ kind: ModuleSnapshot.Reference) -> ModuleSnapshot.Global? {
+        for global in snapshot.globals where global.reference == kind && global.name.equals(name) { return global }
         return nil
     }
 }
@@ -171,6 +177,7 @@ extension CUDADriver {
         let functions = module.functions
         module.functions = []
         tablesLock.release()
+        TextureReferences.forget(module)
         // The records stay: a launch on another thread may still read one. They are small.
         for function in functions { _ = endHandle(function.pointee.handle, .function) }
         if let object = endHandle(module.handle, .module) { Unmanaged<ModuleRecord>.fromOpaque(object).release() }

@@ -121,6 +121,16 @@ public final class DeviceMemory {
         return (ClientStatus.success, address)
     }
 
+    /// Gives bytes of the lease back, after the command that ends their use.
+    public func discharge(_ byteCount: UInt64, context: UnsafeMutablePointer<ContextState>, lane: Lane?) {
+        lock.acquire()
+        defer { lock.release() }
+        let excess = lease.release(byteCount)
+        if excess > 0, let lane {
+            _ = lane.send(MemoryReturn(device: wireIndex, byteCount: excess), context: context.pointee.id)
+        }
+    }
+
     private func take(_ byteCount: UInt64, _ kind: MemoryKind) -> UnsafeMutablePointer<Block>? {
         DeviceMemory.isHostSide(kind) ? hostSide.allocate(byteCount) : deviceSide.allocate(byteCount)
     }

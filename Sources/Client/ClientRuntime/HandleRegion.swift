@@ -17,6 +17,10 @@ public enum HandleKind: UInt8, Sendable {
     case graphExec = 12
     case userObject = 13
     case physical = 40
+    case array = 20
+    case mipmappedArray = 21
+    case textureReference = 22
+    case surfaceReference = 23
     case resourceDescription = 120
     case greenContext = 121
     case callback = 122

@@ -58,11 +58,20 @@ public struct ParameterSlot: Sendable, Equatable {
 
 /// What `moduleLoad` answers: the names in a module.
 public struct ModuleSnapshot: Sendable {
+    /// What a variable that kernels read textures or surfaces through is.
+    public enum Reference: UInt32, Sendable {
+        case none = 0
+        case texture = 1
+        case sampler = 2
+        case surface = 3
+    }
+
     public struct Global: Sendable {
         public var name: [UInt8]
         public var address: UInt64
         public var byteCount: UInt64
         public var isManaged: Bool
+        public var reference = Reference.none
 
         public init(name: [UInt8], address: UInt64, byteCount: UInt64, isManaged: Bool) {
             self.name = name
@@ -112,7 +121,7 @@ public struct ModuleSnapshot: Sendable {
         for global in globals {
             bytes.appendInteger(global.address)
             bytes.appendInteger(global.byteCount)
-            bytes.appendInteger(UInt32(global.isManaged ? 1 : 0))
+            bytes.appendInteger(UInt32(global.isManaged ? 1 : 0) | global.reference.rawValue << 1)
             bytes.appendBytes(global.name)
         }
     }
@@ -126,10 +135,11 @@ public struct ModuleSnapshot: Sendable {
             let address: UInt64 = try reader.read()
             let byteCount: UInt64 = try reader.read()
             let flags: UInt32 = try reader.read()
-            globals.append(
-                Global(
-                    name: [UInt8](try reader.readBytes()), address: address, byteCount: byteCount,
-                    isManaged: flags & 1 != 0))
+            var global = Global(
+                name: [UInt8](try reader.readBytes()), address: address, byteCount: byteCount,
+                isManaged: flags & 1 != 0)
+            global.reference = Reference(rawValue: (flags >> 1) & 3) ?? .none
+            globals.append(global)
         }
         let describedCount = try reader.read(UInt32.self)
         guard describedCount <= kernelCount else { throw .oversized }

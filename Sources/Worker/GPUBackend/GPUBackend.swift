@@ -1,3 +1,5 @@
+public import Primitives
+
 // What a worker needs from something that computes. Rules for all members unless a comment says otherwise:
 // any thread may call them, also several at once; a call that works on a stream returns before the work is done; an
 // error that is known at once is thrown, one that shows later waits in the context (`takeDeferredError`).
@@ -101,6 +103,25 @@ public protocol BackendContext: AnyObject, Sendable {
     func checkLink(image: UnsafeRawBufferPointer) throws(BackendError) -> String
 
     func makeGraphRecorder() throws(BackendError) -> any BackendGraphRecorder
+    /// Makes an array, or a mipmapped one, of zeros. Called by a lane; may block while memory is taken. Throws
+    /// `OUT_OF_MEMORY`, `INVALID_VALUE` or `NOT_SUPPORTED`.
+    func makeArray(_ shape: ArrayShape) throws(BackendError) -> any BackendArray
+
+    /// Makes a texture and answers the number by which kernels know it: `value` where one is given. `array` is what the
+    /// description reads, if that is an array. Called by a lane.
+    func makeTexture(
+        _ description: TextureDescription, array: (any BackendArray)?, value: UInt64?
+    ) throws(BackendError) -> UInt64
+
+    /// Makes a surface of an array's level; as ``makeTexture(_:array:value:)``.
+    func makeSurface(array: any BackendArray, level: UInt32, value: UInt64?) throws(BackendError) -> UInt64
+
+    /// Gives a texture or a surface up; launches that were submitted earlier may still read it.
+    func destroyTexture(_ value: UInt64) throws(BackendError)
+
+    /// Encodes a tensor map, 128 bytes, from a `TensorMapRequest`. Called by a lane, for devices whose form the client
+    /// does not know.
+    func encodeTensorMap(_ request: UnsafeRawBufferPointer) throws(BackendError) -> [UInt8]
 
     /// Waits until all work of the context was done. Throws the context's fatal error.
     func synchronize() throws(BackendError)
@@ -145,6 +166,17 @@ public protocol BackendStream: AnyObject, Sendable, DownloadingStream {
     /// Runs a host function in order, through ``BackendHost``.
     func hostFunction(token: UInt64) throws(BackendError)
 
+    /// Like ``copyToDevice(_:receive:)``, to an array.
+    func copyToArray(_ box: ArrayBox, receive: (UnsafeMutableRawBufferPointer) -> Bool) throws(BackendError)
+
+    /// Like ``copyFromDevice(_:send:)``, from an array.
+    func copyFromArray(_ box: ArrayBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError)
+
+    /// Copies between memory and an array, or between arrays; both boxes have the same size.
+    func copy(from source: MemoryBox, toArray destination: ArrayBox) throws(BackendError)
+    func copy(fromArray source: ArrayBox, to destination: MemoryBox) throws(BackendError)
+    func copy(fromArray source: ArrayBox, toArray destination: ArrayBox) throws(BackendError)
+
     /// Performs memory operations in order. A stream that waits holds no other stream back, except where CUDA orders
     /// them. Called by a lane; throws `NOT_SUPPORTED` where a device can't.
     func perform(_ operations: [StreamMemoryOperation]) throws(BackendError)
@@ -185,6 +217,8 @@ public struct ModuleGlobal: Sendable {
     public var address: UInt64
     public var byteCount: UInt64
     public var isManaged: Bool
+    /// 1 for a texture reference, 2 for a sampler's, 3 for a surface's, else 0.
+    public var reference: UInt32 = 0
 
     public init(name: [UInt8], address: UInt64, byteCount: UInt64, isManaged: Bool) {
         self.name = name

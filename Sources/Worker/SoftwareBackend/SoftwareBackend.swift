@@ -41,6 +41,7 @@ final class SoftwareSession: BackendSession {
     let options: SoftwareOptions
     let engine: SoftwareEngine
     let physicalStore: LazyPhysicalStore
+    let textures = SoftwareTextures()
 
     var arena: AddressArena { AddressArena(base: engine.memory.baseAddress, byteCount: engine.memory.byteCount) }
 

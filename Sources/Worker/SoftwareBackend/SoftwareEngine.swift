@@ -3,7 +3,6 @@ import Primitives
 import SIMT
 import Synchronization
 
-// SAFETY: all mutable properties are read and written under `monitor`.
 /// Executes a session's work, one operation after the other, in the order of submission: a valid order of everything
 /// that CUDA's streams and events allow.
 ///
@@ -11,8 +10,9 @@ import Synchronization
 /// nobody has it, which saves a change of threads, and a lane that moves bytes directly to or from device memory
 /// holds it meanwhile.
 ///
-/// Only a stream that waits for a value in memory leaves that order: its work, and what must come after it, is set aside
-/// (``WaitingWork``) until the value is there, and everybody else's goes on.
+/// Only a stream that waits for a value in memory leaves that order: its work, and what must come after it, is set
+/// aside (``WaitingWork``) until the value is there, and everybody else's goes on.
+// SAFETY: all mutable properties are read and written under `monitor`.
 final class SoftwareEngine: @unchecked Sendable {
     private let monitor = Monitor()
     private var queue: [QueuedOperation] = []

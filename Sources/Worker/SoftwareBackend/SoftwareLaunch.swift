@@ -6,19 +6,23 @@ final class SoftwareLaunch: Sendable {
     let parameters: [UInt8]
     private let kernel: Kernel
     private let shape: LaunchShape
+    /// The textures and surfaces that existed when the launch was submitted.
+    private let textures: TextureTable
 
-    init(_ kernel: Kernel, _ shape: LaunchShape, parameters: [UInt8]) {
+    init(_ kernel: Kernel, _ shape: LaunchShape, parameters: [UInt8], textures: TextureTable) {
         self.kernel = kernel
         self.shape = shape
         self.parameters = parameters
+        self.textures = textures
     }
 
     /// Runs the kernel to its end, or to the end of the session.
     func run(on engine: SoftwareEngine) throws(BackendError) {
-        let launch = Launch(
+        var launch = Launch(
             kernel: kernel, grid: Extent(shape.grid.x, shape.grid.y, shape.grid.z),
             block: Extent(shape.block.x, shape.block.y, shape.block.z),
             dynamicSharedBytes: Int(shape.sharedByteCount), parameters: parameters, isCooperative: shape.isCooperative)
+        launch.textures = textures
         let result = engine.executor.run(
             launch, memory: engine.memory, output: { engine.host.print($0) },
             isCancelled: { engine.isCancellationRequested })

@@ -65,9 +65,12 @@ final class SoftwareModule: BackendModule {
         self.log = log
         kernelNames = program.kernelNames.map { Array($0.utf8) }
         names = Set(program.kernelNames)
-        globals = program.globals.map {
-            ModuleGlobal(
-                name: Array($0.name.utf8), address: $0.address, byteCount: $0.byteCount, isManaged: $0.isManaged)
+        globals = program.globals.map { found in
+            var global = ModuleGlobal(
+                name: Array(found.name.utf8), address: found.address, byteCount: found.byteCount,
+                isManaged: found.isManaged)
+            global.reference = found.reference.map { UInt32($0.rawValue) + 1 } ?? 0
+            return global
         }
     }
 

@@ -29,6 +29,8 @@ enum Operation: Sendable {
     case copyToHost(SoftwareContext, MemoryBox, token: UInt64)
     case copyFromHost(SoftwareContext, MemoryBox, token: UInt64)
     case graph(SoftwareGraph)
+    /// Work on arrays.
+    case array(SoftwareContext, ArrayWork)
 
     /// Host functions run on the client's side, and claims are no work.
     var countsAsBusy: Bool {
@@ -43,6 +45,7 @@ enum Operation: Sendable {
         switch self {
         case .write(_, _, let bytes): bytes.buffer.count
         case .launch(_, let launch): launch.parameters.count
+        case .array(_, let work): work.stagedByteCount
         default: 0
         }
     }
@@ -83,6 +86,8 @@ enum Operation: Sendable {
             context.perform { () throws(BackendError) in
                 try engine.memory.store(value, byteCount: byteCount, at: address)
             }
+        case .array(let context, let work):
+            context.perform { () throws(BackendError) in try work.run(in: engine.memory) }
         case .after, .marker: break
         case .download(let context, let box, let buffer):
             var isFilled = false

@@ -45,7 +45,7 @@ final class SoftwareStream: BackendStream {
     /// The newest work's sequence.
     var sequence: UInt64 { lastSequence.load(ordering: .acquiring) }
 
-    private func note(_ sequence: UInt64) {
+    func note(_ sequence: UInt64) {
         lastSequence.store(sequence, ordering: .releasing)
         context.note(sequence)
     }
@@ -124,7 +124,12 @@ final class SoftwareStream: BackendStream {
         guard let function = function as? SoftwareFunction else { throw BackendError(BackendStatus.invalidHandle) }
         try function.check(shape, parameterByteCount: parameters.count)
         let bytes = [UInt8](parameters.prefix(function.kernel.parameterByteCount))
-        try submit(.launch(context, SoftwareLaunch(function.kernel, shape, parameters: bytes)), isQuick: false)
+        try submit(
+            .launch(
+                context,
+                SoftwareLaunch(
+                    function.kernel, shape, parameters: bytes, textures: context.session.textures.snapshot)),
+            isQuick: false)
     }
 
     func wait(for event: any BackendEvent) throws(BackendError) {

@@ -96,6 +96,7 @@ extension WorkerSession {
             state.functions.removeObjects(of: context)
             state.preparedFunctions.removeObjects(of: context)
             state.graphs.removeObjects(of: context)
+            removeArraysAndTextures(of: context, &state)
             return (addresses, state.modules.removeObjects(of: context))
         }
         for address in addresses {

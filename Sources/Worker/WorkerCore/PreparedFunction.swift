@@ -58,8 +58,11 @@ extension ModuleSnapshot {
     init(_ module: any BackendModule) {
         self.init()
         kernelNames = module.kernelNames
-        globals = module.globals.map {
-            Global(name: $0.name, address: $0.address, byteCount: $0.byteCount, isManaged: $0.isManaged)
+        globals = module.globals.map { found in
+            var global = Global(
+                name: found.name, address: found.address, byteCount: found.byteCount, isManaged: found.isManaged)
+            global.reference = Reference(rawValue: found.reference) ?? .none
+            return global
         }
         kernels = module.kernelDescriptions.prefix(kernelNames.count).map { description in
             switch description {

@@ -16,6 +16,9 @@ final class WorkerSession: @unchecked Sendable {
         var functions: SlotTable<Owned<any BackendFunction>>
         var preparedFunctions: SlotTable<PreparedFunction>
         var graphs: SlotTable<WorkerGraph>
+        var arrays: SlotTable<WorkerArray>
+        /// Contexts of textures and surfaces, by their numbers.
+        var textures: [UInt64: WorkerContext] = [:]
         var allocations: [UInt64: WorkerAllocation] = [:]
         var moduleArenas: [UInt32: ModuleArena] = [:]
         var reservations: [UInt64: Reservation] = [:]
@@ -36,6 +39,7 @@ final class WorkerSession: @unchecked Sendable {
             functions = SlotTable(slotCountMax: limits.handleCount)
             preparedFunctions = SlotTable(slotCountMax: limits.handleCount)
             graphs = SlotTable(slotCountMax: limits.handleCount)
+            arrays = SlotTable(slotCountMax: limits.handleCount)
         }
     }
 

@@ -5,7 +5,7 @@ internal import WireProtocol
 
 extension CUDADriver {
     /// Runs a copy that the program waits for.
-    private static func waiting(_ body: (CallTarget) -> CUresult) -> CUresult {
+    static func waiting(_ body: (CallTarget) -> CUresult) -> CUresult {
         withContext { target in
             let allowed = Captures.checkUnsafe(target.thread)
             guard allowed == CUDA_SUCCESS else { return allowed }
@@ -139,12 +139,14 @@ extension CUDADriver {
         box.srcMemoryType = request.srcMemoryType
         box.srcHost = request.srcHost
         box.srcDevice = request.srcDevice
+        box.srcArray = request.srcArray
         box.srcPitch = request.srcPitch
         box.dstXInBytes = request.dstXInBytes
         box.dstY = request.dstY
         box.dstMemoryType = request.dstMemoryType
         box.dstHost = request.dstHost
         box.dstDevice = request.dstDevice
+        box.dstArray = request.dstArray
         box.dstPitch = request.dstPitch
         box.WidthInBytes = request.WidthInBytes
         box.Height = request.Height
@@ -185,6 +187,9 @@ extension CUDADriver {
         let destination = Corner(
             type: request.dstMemoryType, host: request.dstHost, device: request.dstDevice, x: request.dstXInBytes,
             y: request.dstY, z: request.dstZ, pitch: request.dstPitch, height: request.dstHeight)
+        if request.srcMemoryType == CU_MEMORYTYPE_ARRAY || request.dstMemoryType == CU_MEMORYTYPE_ARRAY {
+            return copyWithArray(request, to: destination, from: source, stream, target)
+        }
         let (sourceStatus, from) = plane(source, request, target)
         guard let from else { return (sourceStatus, nil) }
         let (destinationStatus, to) = plane(destination, request, target)
@@ -196,7 +201,7 @@ extension CUDADriver {
     }
 
     /// One side of a request.
-    private struct Corner {
+    struct Corner {
         var type: CUmemorytype
         var host: UnsafeMutableRawPointer?
         var device: CUdeviceptr
@@ -207,7 +212,7 @@ extension CUDADriver {
         var height: Int
     }
 
-    private static func plane(
+    static func plane(
         _ corner: Corner, _ request: CUDA_MEMCPY3D, _ target: CallTarget
     ) -> (CUresult, CopyPlane?) {
         let isFlat = request.Height == 1 && request.Depth == 1 && corner.y == 0 && corner.z == 0
@@ -229,7 +234,6 @@ extension CUDADriver {
             end = corner.device == 0 ? nil : .device(corner.device &+ UInt64(truncatingIfNeeded: offset))
         case CU_MEMORYTYPE_UNIFIED:
             end = self.end(of: corner.device &+ UInt64(truncatingIfNeeded: offset), target)
-        case CU_MEMORYTYPE_ARRAY: return (CUDA_ERROR_NOT_SUPPORTED, nil)
         default: return (CUDA_ERROR_INVALID_VALUE, nil)
         }
         guard let end else { return (CUDA_ERROR_INVALID_VALUE, nil) }

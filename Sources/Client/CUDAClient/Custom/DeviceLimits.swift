@@ -22,17 +22,4 @@ extension CUDADriver {
             return CUDA_SUCCESS
         }
     }
-
-    /// The corresponding C function is `cuDeviceGetHostAtomicCapabilities`. Host memory that kernels see is a mirror,
-    /// which is made equal when the host waits: no operation is atomic between both sides.
-    public static func deviceGetHostAtomicCapabilities(
-        _ capabilities: UnsafeMutablePointer<UInt32>?, _ operations: UnsafePointer<CUatomicOperation>?,
-        _ count: UInt32, _ ordinal: CUdevice
-    ) -> CUresult {
-        guard let capabilities, operations != nil, count > 0, count <= 1 << 16 else { return CUDA_ERROR_INVALID_VALUE }
-        return withDevice(ordinal) { _ in
-            for index in 0..<Int(count) { capabilities[index] = 0 }
-            return CUDA_SUCCESS
-        }
-    }
 }

@@ -226,6 +226,7 @@ extension CUDADriver {
         }
         CallCounts.noteLaunch()
         if Mirrors.areNeeded { Mirrors.prepareLaunch(parameters, target, stream: stream) }
+        if TextureReferences.areDirty { TextureReferences.bind(target) }
         return target.send(
             Launch(
                 function: function.pointee.id, gridX: shape.gridX, gridY: shape.gridY, gridZ: shape.gridZ,

@@ -155,19 +155,29 @@ extension CUDADriver {
         }
     }
 
-    /// The corresponding C function is `cuModuleGetTexRef`. Texture references are not supported.
+    /// The corresponding C function is `cuModuleGetTexRef`.
     public static func moduleGetTexRef(
         _ result: UnsafeMutablePointer<CUtexref?>?, _ handle: CUmodule?, _ name: UnsafePointer<CChar>?
     ) -> CUresult {
-        guard result != nil, name != nil else { return CUDA_ERROR_INVALID_VALUE }
-        return withModule(handle) { _ in CUDA_ERROR_NOT_FOUND }
+        guard let result, let name else { return CUDA_ERROR_INVALID_VALUE }
+        return withModule(handle) { module in
+            guard let global = module.reference(bytes(name), .texture) else { return CUDA_ERROR_NOT_FOUND }
+            guard let found = TextureReferences.handle(global, module) else { return CUDA_ERROR_OUT_OF_MEMORY }
+            result.pointee = found
+            return CUDA_SUCCESS
+        }
     }
 
-    /// The corresponding C function is `cuModuleGetSurfRef`. Surface references are not supported.
+    /// The corresponding C function is `cuModuleGetSurfRef`.
     public static func moduleGetSurfRef(
         _ result: UnsafeMutablePointer<CUsurfref?>?, _ handle: CUmodule?, _ name: UnsafePointer<CChar>?
     ) -> CUresult {
-        guard result != nil, name != nil else { return CUDA_ERROR_INVALID_VALUE }
-        return withModule(handle) { _ in CUDA_ERROR_NOT_FOUND }
+        guard let result, let name else { return CUDA_ERROR_INVALID_VALUE }
+        return withModule(handle) { module in
+            guard let global = module.reference(bytes(name), .surface) else { return CUDA_ERROR_NOT_FOUND }
+            guard let found = TextureReferences.handle(global, module) else { return CUDA_ERROR_OUT_OF_MEMORY }
+            result.pointee = found
+            return CUDA_SUCCESS
+        }
     }
 }

@@ -264,6 +264,7 @@ extension CUDADriver {
     private static func finish<Command: SyncCommand>(
         _ command: Command, _ kind: UInt32, _ object: UInt64, _ target: CallTarget
     ) -> CUresult {
+        if Mirrors.streamsMayWait { Mirrors.sendChanges(target) }
         let status: CUresult
         if Downloads.areAny {
             status = Downloads.collect(kind, object, target)

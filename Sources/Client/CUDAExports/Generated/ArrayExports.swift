@@ -7,35 +7,40 @@ import CUDAClient
 public func cuArrayCreate_v2(
     _ pHandle: UnsafeMutablePointer<CUarray?>!, _ pAllocateArray: UnsafePointer<CUDA_ARRAY_DESCRIPTOR>!
 ) -> CUresult {
-    CUDADriver.unsupported(151)
+    CUDADriver.enter(151)
+    return CUDADriver.arrayCreateV2(pHandle, pAllocateArray)
 }
 
 @c @implementation
 public func cuArrayGetDescriptor_v2(
     _ pArrayDescriptor: UnsafeMutablePointer<CUDA_ARRAY_DESCRIPTOR>!, _ hArray: CUarray!
 ) -> CUresult {
-    CUDADriver.unsupported(152)
+    CUDADriver.enter(152)
+    return CUDADriver.arrayGetDescriptorV2(pArrayDescriptor, hArray)
 }
 
 @c @implementation
 public func cuArrayGetSparseProperties(
     _ sparseProperties: UnsafeMutablePointer<CUDA_ARRAY_SPARSE_PROPERTIES>!, _ array: CUarray!
 ) -> CUresult {
-    CUDADriver.unsupported(153)
+    CUDADriver.enter(153)
+    return CUDADriver.arrayGetSparseProperties(sparseProperties, array)
 }
 
 @c @implementation
 public func cuMipmappedArrayGetSparseProperties(
     _ sparseProperties: UnsafeMutablePointer<CUDA_ARRAY_SPARSE_PROPERTIES>!, _ mipmap: CUmipmappedArray!
 ) -> CUresult {
-    CUDADriver.unsupported(154)
+    CUDADriver.enter(154)
+    return CUDADriver.mipmappedArrayGetSparseProperties(sparseProperties, mipmap)
 }
 
 @c @implementation
 public func cuArrayGetMemoryRequirements(
     _ memoryRequirements: UnsafeMutablePointer<CUDA_ARRAY_MEMORY_REQUIREMENTS>!, _ array: CUarray!, _ device: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(155)
+    CUDADriver.enter(155)
+    return CUDADriver.arrayGetMemoryRequirements(memoryRequirements, array, device)
 }
 
 @c @implementation
@@ -43,33 +48,38 @@ public func cuMipmappedArrayGetMemoryRequirements(
     _ memoryRequirements: UnsafeMutablePointer<CUDA_ARRAY_MEMORY_REQUIREMENTS>!, _ mipmap: CUmipmappedArray!,
     _ device: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(156)
+    CUDADriver.enter(156)
+    return CUDADriver.mipmappedArrayGetMemoryRequirements(memoryRequirements, mipmap, device)
 }
 
 @c @implementation
 public func cuArrayGetPlane(
     _ pPlaneArray: UnsafeMutablePointer<CUarray?>!, _ hArray: CUarray!, _ planeIdx: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(157)
+    CUDADriver.enter(157)
+    return CUDADriver.arrayGetPlane(pPlaneArray, hArray, planeIdx)
 }
 
 @c @implementation
 public func cuArrayDestroy(_ hArray: CUarray!) -> CUresult {
-    CUDADriver.unsupported(158)
+    CUDADriver.enter(158)
+    return CUDADriver.arrayDestroy(hArray)
 }
 
 @c @implementation
 public func cuArray3DCreate_v2(
     _ pHandle: UnsafeMutablePointer<CUarray?>!, _ pAllocateArray: UnsafePointer<CUDA_ARRAY3D_DESCRIPTOR>!
 ) -> CUresult {
-    CUDADriver.unsupported(159)
+    CUDADriver.enter(159)
+    return CUDADriver.array3DCreateV2(pHandle, pAllocateArray)
 }
 
 @c @implementation
 public func cuArray3DGetDescriptor_v2(
     _ pArrayDescriptor: UnsafeMutablePointer<CUDA_ARRAY3D_DESCRIPTOR>!, _ hArray: CUarray!
 ) -> CUresult {
-    CUDADriver.unsupported(160)
+    CUDADriver.enter(160)
+    return CUDADriver.array3DGetDescriptorV2(pArrayDescriptor, hArray)
 }
 
 @c @implementation
@@ -77,19 +87,22 @@ public func cuMipmappedArrayCreate(
     _ pHandle: UnsafeMutablePointer<CUmipmappedArray?>!,
     _ pMipmappedArrayDesc: UnsafePointer<CUDA_ARRAY3D_DESCRIPTOR>!, _ numMipmapLevels: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(161)
+    CUDADriver.enter(161)
+    return CUDADriver.mipmappedArrayCreate(pHandle, pMipmappedArrayDesc, numMipmapLevels)
 }
 
 @c @implementation
 public func cuMipmappedArrayGetLevel(
     _ pLevelArray: UnsafeMutablePointer<CUarray?>!, _ hMipmappedArray: CUmipmappedArray!, _ level: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(162)
+    CUDADriver.enter(162)
+    return CUDADriver.mipmappedArrayGetLevel(pLevelArray, hMipmappedArray, level)
 }
 
 @c @implementation
 public func cuMipmappedArrayDestroy(_ hMipmappedArray: CUmipmappedArray!) -> CUresult {
-    CUDADriver.unsupported(163)
+    CUDADriver.enter(163)
+    return CUDADriver.mipmappedArrayDestroy(hMipmappedArray)
 }
 
 @c @implementation

@@ -5,104 +5,122 @@ import CUDAClient
 
 @c @implementation
 public func cuTexRefSetArray(_ hTexRef: CUtexref!, _ hArray: CUarray!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.unsupported(402)
+    CUDADriver.enter(402)
+    return CUDADriver.texRefSetArray(hTexRef, hArray, Flags)
 }
 
 @c @implementation
 public func cuTexRefSetMipmappedArray(
     _ hTexRef: CUtexref!, _ hMipmappedArray: CUmipmappedArray!, _ Flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(403)
+    CUDADriver.enter(403)
+    return CUDADriver.texRefSetMipmappedArray(hTexRef, hMipmappedArray, Flags)
 }
 
 @c @implementation
 public func cuTexRefSetAddress_v2(
     _ ByteOffset: UnsafeMutablePointer<Int>!, _ hTexRef: CUtexref!, _ dptr: CUdeviceptr, _ bytes: Int
 ) -> CUresult {
-    CUDADriver.unsupported(404)
+    CUDADriver.enter(404)
+    return CUDADriver.texRefSetAddressV2(ByteOffset, hTexRef, dptr, bytes)
 }
 
 @c @implementation
 public func cuTexRefSetAddress2D_v3(
     _ hTexRef: CUtexref!, _ desc: UnsafePointer<CUDA_ARRAY_DESCRIPTOR>!, _ dptr: CUdeviceptr, _ Pitch: Int
 ) -> CUresult {
-    CUDADriver.unsupported(405)
+    CUDADriver.enter(405)
+    return CUDADriver.texRefSetAddress2DV3(hTexRef, desc, dptr, Pitch)
 }
 
 @c @implementation
 public func cuTexRefSetFormat(_ hTexRef: CUtexref!, _ fmt: CUarray_format, _ NumPackedComponents: Int32) -> CUresult {
-    CUDADriver.unsupported(406)
+    CUDADriver.enter(406)
+    return CUDADriver.texRefSetFormat(hTexRef, fmt, NumPackedComponents)
 }
 
 @c @implementation
 public func cuTexRefSetAddressMode(_ hTexRef: CUtexref!, _ dim: Int32, _ am: CUaddress_mode) -> CUresult {
-    CUDADriver.unsupported(407)
+    CUDADriver.enter(407)
+    return CUDADriver.texRefSetAddressMode(hTexRef, dim, am)
 }
 
 @c @implementation
 public func cuTexRefSetFilterMode(_ hTexRef: CUtexref!, _ fm: CUfilter_mode) -> CUresult {
-    CUDADriver.unsupported(408)
+    CUDADriver.enter(408)
+    return CUDADriver.texRefSetFilterMode(hTexRef, fm)
 }
 
 @c @implementation
 public func cuTexRefSetMipmapFilterMode(_ hTexRef: CUtexref!, _ fm: CUfilter_mode) -> CUresult {
-    CUDADriver.unsupported(409)
+    CUDADriver.enter(409)
+    return CUDADriver.texRefSetMipmapFilterMode(hTexRef, fm)
 }
 
 @c @implementation
 public func cuTexRefSetMipmapLevelBias(_ hTexRef: CUtexref!, _ bias: Float) -> CUresult {
-    CUDADriver.unsupported(410)
+    CUDADriver.enter(410)
+    return CUDADriver.texRefSetMipmapLevelBias(hTexRef, bias)
 }
 
 @c @implementation
 public func cuTexRefSetMipmapLevelClamp(
     _ hTexRef: CUtexref!, _ minMipmapLevelClamp: Float, _ maxMipmapLevelClamp: Float
 ) -> CUresult {
-    CUDADriver.unsupported(411)
+    CUDADriver.enter(411)
+    return CUDADriver.texRefSetMipmapLevelClamp(hTexRef, minMipmapLevelClamp, maxMipmapLevelClamp)
 }
 
 @c @implementation
 public func cuTexRefSetMaxAnisotropy(_ hTexRef: CUtexref!, _ maxAniso: UInt32) -> CUresult {
-    CUDADriver.unsupported(412)
+    CUDADriver.enter(412)
+    return CUDADriver.texRefSetMaxAnisotropy(hTexRef, maxAniso)
 }
 
 @c @implementation
 public func cuTexRefSetBorderColor(_ hTexRef: CUtexref!, _ pBorderColor: UnsafeMutablePointer<Float>!) -> CUresult {
-    CUDADriver.unsupported(413)
+    CUDADriver.enter(413)
+    return CUDADriver.texRefSetBorderColor(hTexRef, pBorderColor)
 }
 
 @c @implementation
 public func cuTexRefSetFlags(_ hTexRef: CUtexref!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.unsupported(414)
+    CUDADriver.enter(414)
+    return CUDADriver.texRefSetFlags(hTexRef, Flags)
 }
 
 @c @implementation
 public func cuTexRefGetAddress_v2(_ pdptr: UnsafeMutablePointer<CUdeviceptr>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(415)
+    CUDADriver.enter(415)
+    return CUDADriver.texRefGetAddressV2(pdptr, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetArray(_ phArray: UnsafeMutablePointer<CUarray?>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(416)
+    CUDADriver.enter(416)
+    return CUDADriver.texRefGetArray(phArray, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetMipmappedArray(
     _ phMipmappedArray: UnsafeMutablePointer<CUmipmappedArray?>!, _ hTexRef: CUtexref!
 ) -> CUresult {
-    CUDADriver.unsupported(417)
+    CUDADriver.enter(417)
+    return CUDADriver.texRefGetMipmappedArray(phMipmappedArray, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetAddressMode(
     _ pam: UnsafeMutablePointer<CUaddress_mode>!, _ hTexRef: CUtexref!, _ dim: Int32
 ) -> CUresult {
-    CUDADriver.unsupported(418)
+    CUDADriver.enter(418)
+    return CUDADriver.texRefGetAddressMode(pam, hTexRef, dim)
 }
 
 @c @implementation
 public func cuTexRefGetFilterMode(_ pfm: UnsafeMutablePointer<CUfilter_mode>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(419)
+    CUDADriver.enter(419)
+    return CUDADriver.texRefGetFilterMode(pfm, hTexRef)
 }
 
 @c @implementation
@@ -110,17 +128,20 @@ public func cuTexRefGetFormat(
     _ pFormat: UnsafeMutablePointer<CUarray_format>!, _ pNumChannels: UnsafeMutablePointer<Int32>!,
     _ hTexRef: CUtexref!
 ) -> CUresult {
-    CUDADriver.unsupported(420)
+    CUDADriver.enter(420)
+    return CUDADriver.texRefGetFormat(pFormat, pNumChannels, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetMipmapFilterMode(_ pfm: UnsafeMutablePointer<CUfilter_mode>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(421)
+    CUDADriver.enter(421)
+    return CUDADriver.texRefGetMipmapFilterMode(pfm, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetMipmapLevelBias(_ pbias: UnsafeMutablePointer<Float>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(422)
+    CUDADriver.enter(422)
+    return CUDADriver.texRefGetMipmapLevelBias(pbias, hTexRef)
 }
 
 @c @implementation
@@ -128,42 +149,50 @@ public func cuTexRefGetMipmapLevelClamp(
     _ pminMipmapLevelClamp: UnsafeMutablePointer<Float>!, _ pmaxMipmapLevelClamp: UnsafeMutablePointer<Float>!,
     _ hTexRef: CUtexref!
 ) -> CUresult {
-    CUDADriver.unsupported(423)
+    CUDADriver.enter(423)
+    return CUDADriver.texRefGetMipmapLevelClamp(pminMipmapLevelClamp, pmaxMipmapLevelClamp, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetMaxAnisotropy(_ pmaxAniso: UnsafeMutablePointer<Int32>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(424)
+    CUDADriver.enter(424)
+    return CUDADriver.texRefGetMaxAnisotropy(pmaxAniso, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetBorderColor(_ pBorderColor: UnsafeMutablePointer<Float>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(425)
+    CUDADriver.enter(425)
+    return CUDADriver.texRefGetBorderColor(pBorderColor, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefGetFlags(_ pFlags: UnsafeMutablePointer<UInt32>!, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(426)
+    CUDADriver.enter(426)
+    return CUDADriver.texRefGetFlags(pFlags, hTexRef)
 }
 
 @c @implementation
 public func cuTexRefCreate(_ pTexRef: UnsafeMutablePointer<CUtexref?>!) -> CUresult {
-    CUDADriver.unsupported(427)
+    CUDADriver.enter(427)
+    return CUDADriver.texRefCreate(pTexRef)
 }
 
 @c @implementation
 public func cuTexRefDestroy(_ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(428)
+    CUDADriver.enter(428)
+    return CUDADriver.texRefDestroy(hTexRef)
 }
 
 @c @implementation
 public func cuSurfRefSetArray(_ hSurfRef: CUsurfref!, _ hArray: CUarray!, _ Flags: UInt32) -> CUresult {
-    CUDADriver.unsupported(429)
+    CUDADriver.enter(429)
+    return CUDADriver.surfRefSetArray(hSurfRef, hArray, Flags)
 }
 
 @c @implementation
 public func cuSurfRefGetArray(_ phArray: UnsafeMutablePointer<CUarray?>!, _ hSurfRef: CUsurfref!) -> CUresult {
-    CUDADriver.unsupported(430)
+    CUDADriver.enter(430)
+    return CUDADriver.surfRefGetArray(phArray, hSurfRef)
 }
 
 @c @implementation
@@ -171,59 +200,68 @@ public func cuTexObjectCreate(
     _ pTexObject: UnsafeMutablePointer<CUtexObject>!, _ pResDesc: UnsafePointer<CUDA_RESOURCE_DESC>!,
     _ pTexDesc: UnsafePointer<CUDA_TEXTURE_DESC>!, _ pResViewDesc: UnsafePointer<CUDA_RESOURCE_VIEW_DESC>!
 ) -> CUresult {
-    CUDADriver.unsupported(431)
+    CUDADriver.enter(431)
+    return CUDADriver.texObjectCreate(pTexObject, pResDesc, pTexDesc, pResViewDesc)
 }
 
 @c @implementation
 public func cuTexObjectDestroy(_ texObject: CUtexObject) -> CUresult {
-    CUDADriver.unsupported(432)
+    CUDADriver.enter(432)
+    return CUDADriver.texObjectDestroy(texObject)
 }
 
 @c @implementation
 public func cuTexObjectGetResourceDesc(
     _ pResDesc: UnsafeMutablePointer<CUDA_RESOURCE_DESC>!, _ texObject: CUtexObject
 ) -> CUresult {
-    CUDADriver.unsupported(433)
+    CUDADriver.enter(433)
+    return CUDADriver.texObjectGetResourceDesc(pResDesc, texObject)
 }
 
 @c @implementation
 public func cuTexObjectGetTextureDesc(
     _ pTexDesc: UnsafeMutablePointer<CUDA_TEXTURE_DESC>!, _ texObject: CUtexObject
 ) -> CUresult {
-    CUDADriver.unsupported(434)
+    CUDADriver.enter(434)
+    return CUDADriver.texObjectGetTextureDesc(pTexDesc, texObject)
 }
 
 @c @implementation
 public func cuTexObjectGetResourceViewDesc(
     _ pResViewDesc: UnsafeMutablePointer<CUDA_RESOURCE_VIEW_DESC>!, _ texObject: CUtexObject
 ) -> CUresult {
-    CUDADriver.unsupported(435)
+    CUDADriver.enter(435)
+    return CUDADriver.texObjectGetResourceViewDesc(pResViewDesc, texObject)
 }
 
 @c @implementation
 public func cuSurfObjectCreate(
     _ pSurfObject: UnsafeMutablePointer<CUsurfObject>!, _ pResDesc: UnsafePointer<CUDA_RESOURCE_DESC>!
 ) -> CUresult {
-    CUDADriver.unsupported(436)
+    CUDADriver.enter(436)
+    return CUDADriver.surfObjectCreate(pSurfObject, pResDesc)
 }
 
 @c @implementation
 public func cuSurfObjectDestroy(_ surfObject: CUsurfObject) -> CUresult {
-    CUDADriver.unsupported(437)
+    CUDADriver.enter(437)
+    return CUDADriver.surfObjectDestroy(surfObject)
 }
 
 @c @implementation
 public func cuSurfObjectGetResourceDesc(
     _ pResDesc: UnsafeMutablePointer<CUDA_RESOURCE_DESC>!, _ surfObject: CUsurfObject
 ) -> CUresult {
-    CUDADriver.unsupported(438)
+    CUDADriver.enter(438)
+    return CUDADriver.surfObjectGetResourceDesc(pResDesc, surfObject)
 }
 
 @c @implementation
 public func cuTexRefSetAddress2D_v2(
     _ hTexRef: CUtexref!, _ desc: UnsafePointer<CUDA_ARRAY_DESCRIPTOR>!, _ dptr: CUdeviceptr, _ Pitch: Int
 ) -> CUresult {
-    CUDADriver.unsupported(491)
+    CUDADriver.enter(491)
+    return CUDADriver.texRefSetAddress2DV3(hTexRef, desc, dptr, Pitch)
 }
 
 @c @implementation

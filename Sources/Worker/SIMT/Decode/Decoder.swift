@@ -28,6 +28,8 @@ struct Decoder {
     var usedPrepared = 0
     /// Where fragments of matrices are put side by side.
     var fragmentPlaces: UInt32?
+    /// Where coordinates and results of textures are put side by side.
+    var texturePlaces: UInt32?
     var prototypes: [String: (results: [PTXVariable], parameters: [PTXVariable])] = [:]
     var branchTargets: [String: [String]] = [:]
     var current: PTXInstruction?
@@ -239,6 +241,7 @@ struct Decoder {
         case "atom", "red", "shfl", "vote", "match", "redux", "activemask", "elect", "cp":
             try decodeCollective(operation)
         case "mbarrier": try decodeMemoryBarrier(operation)
+        case "tex", "tld4", "txq", "suq", "suld", "sust", "sured": try decodeTexture(operation)
         case "mma", "wmma", "ldmatrix", "stmatrix": try decodeTensor(operation)
         default:
             guard let form = try Forms.find(operation) else { throw operation.unsupported }

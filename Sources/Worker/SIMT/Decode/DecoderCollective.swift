@@ -130,7 +130,11 @@ extension Decoder {
 
     /// `cp.async` copies at once, so groups of it are always complete.
     private mutating func decodeAsyncCopy(_ operation: Operation, _ operands: [PTXOperand]) throws(PTXError) {
-        guard operation.has("async"), !operation.has("bulk") else { throw operation.unsupported }
+        guard operation.has("async") else { throw operation.unsupported }
+        if operation.has("bulk") {
+            try decodeBulk(operation, operands)
+            return
+        }
         if operation.opcode == "cp", operation.instruction.modifiers.contains(where: { $0.hasPrefix("mbarrier") }) {
             try decodeCopyArrival(operation)
             return
@@ -155,7 +159,7 @@ extension Decoder {
     }
 
     /// An address with its offset added, as a 64-bit vector; shared ones become generic.
-    private mutating func addressValue(
+    mutating func addressValue(
         _ base: PTXOperand, _ offset: Int64, space: PTXStateSpace
     ) throws(PTXError) -> UInt32 {
         var value: UInt32

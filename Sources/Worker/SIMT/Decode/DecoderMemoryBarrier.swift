@@ -1,12 +1,9 @@
 internal import PTX
 
 extension Decoder {
-    /// `mbarrier.op`: all forms but those that count bytes of bulk copies.
+    /// `mbarrier.op`. A cluster is one block here, so a barrier of the cluster is the block's own.
     mutating func decodeMemoryBarrier(_ operation: Operation) throws(PTXError) {
         let operands = operation.instruction.operands
-        guard operation.modifiers.isDisjoint(with: ["expect_tx", "complete_tx", "shared::cluster"]) else {
-            throw operation.unsupported
-        }
         if operation.has("pending_count") {
             try emit(Form(.b32, [.b64], MemoryBarrierHandlers.pendingCount), operands)
             return
@@ -18,9 +15,19 @@ extension Decoder {
             return
         }
         guard operands.count >= 2 else { throw syntax("mbarrier takes a result and an address") }
-        if operation.has("arrive") || operation.has("arrive_drop") {
+        let isArrival = operation.has("arrive") || operation.has("arrive_drop")
+        if operation.has("complete_tx") || (operation.has("expect_tx") && !isArrival) {
             let handler =
-                operation.has("arrive_drop") ? MemoryBarrierHandlers.arriveAndDrop : MemoryBarrierHandlers.arrive
+                operation.has("expect_tx") ? MemoryBarrierHandlers.expect : MemoryBarrierHandlers.complete
+            try emitBarrier(handler, operation, operands[0], count: operands[1], result: nil)
+            return
+        }
+        if isArrival {
+            let drops = operation.has("arrive_drop")
+            let handler =
+                operation.has("expect_tx")
+                ? (drops ? MemoryBarrierHandlers.expectArriveAndDrop : MemoryBarrierHandlers.expectAndArrive)
+                : (drops ? MemoryBarrierHandlers.arriveAndDrop : MemoryBarrierHandlers.arrive)
             try emitBarrier(
                 handler, operation, operands[1], count: operands.count > 2 ? operands[2] : nil, result: operands[0])
             return

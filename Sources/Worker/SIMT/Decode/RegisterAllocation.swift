@@ -264,6 +264,7 @@ struct RegisterAccess {
         "mad", "mul24", "mad24", "sad", "div", "rem", "abs", "neg", "min", "max", "fma", "rcp", "sqrt", "rsqrt", "sin",
         "cos", "lg2", "ex2", "tanh", "copysign", "and", "or", "xor", "not", "cnot", "shl", "shr", "shf", "popc", "clz",
         "bfind", "brev", "bfe", "bfi", "bmsk", "szext", "prmt", "lop3", "dp4a", "dp2a", "addc", "subc", "madc", "atom",
-        "activemask", "shfl", "vote", "match", "redux",
+        "activemask", "shfl", "vote", "match", "redux", "tex", "tld4", "txq", "suq",
+        "suld",
     ]
 }

@@ -51,6 +51,9 @@ public struct Launch: Sendable {
     /// All blocks may wait for each other.
     public var isCooperative: Bool
 
+    /// What texture and surface instructions find.
+    public var textures = TextureTable()
+
     public init(
         kernel: Kernel, grid: Extent, block: Extent, dynamicSharedBytes: Int = 0, parameters: [UInt8] = [],
         isCooperative: Bool = false

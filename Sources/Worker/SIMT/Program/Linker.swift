@@ -119,7 +119,8 @@ struct Linker {
         globals.append(
             LoadedProgram.Global(
                 name: variable.name, address: address, byteCount: UInt64(variable.byteCount),
-                isConstant: variable.space == .const, isManaged: variable.isManaged))
+                isConstant: variable.space == .const, isManaged: variable.isManaged,
+                reference: variable.reference))
     }
 
     private mutating func resolveDeclarations(of index: Int) {

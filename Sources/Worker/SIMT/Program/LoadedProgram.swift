@@ -11,6 +11,8 @@ public final class LoadedProgram: Sendable {
         public let byteCount: UInt64
         public let isConstant: Bool
         public let isManaged: Bool
+        /// Set for a variable through which kernels read textures or surfaces.
+        public var reference: PTXVariable.Reference?
     }
 
     /// What a name stands for in one module.
