@@ -188,6 +188,7 @@ extension CUDADriver {
         let allowed = Captures.checkWaiting(for: target.context)
         guard allowed == CUDA_SUCCESS else { return allowed }
         let moment = device.memory.moment
+        if Mirrors.streamsMayWait { Mirrors.sendChanges(target) }
         let status = target.call(ContextSynchronize(context: target.context.pointee.id))
         if status == CUDA_SUCCESS {
             device.memory.release(through: moment)

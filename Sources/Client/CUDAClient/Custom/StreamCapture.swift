@@ -259,6 +259,7 @@ extension CUDADriver {
     }
 
     private static func finish<Command: SyncCommand>(_ command: Command, _ target: CallTarget) -> CUresult {
+        if Mirrors.streamsMayWait { Mirrors.sendChanges(target) }
         let status = target.call(command)
         if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
         return status
