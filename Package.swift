@@ -138,8 +138,8 @@ let runtimeTargets: [Target] = [
     module(
         "GPUTestKit", .testing,
         uses: [
-            "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "GPUBackend", "Transport",
-            "WireProtocol", "Primitives", "CPosix", log,
+            "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "CUDABackend", "GPUBackend",
+            "Transport", "WireProtocol", "Primitives", "CPosix", log,
         ]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
@@ -151,6 +151,7 @@ let runtimeTargets: [Target] = [
     tests("Transport", uses: ["Transport", "WireProtocol", "Primitives", "CPosix"]),
     tests("NVMLClient", uses: ["NVMLClient", "CNVML", "Transport", "WireProtocol", "Primitives", "CPosix"]),
     tests("CUDAClient", uses: ["CUDAClient", "ClientRuntime", "CCUDA", "Primitives"]),
+    tests("CUDABackend", uses: ["CUDABackend", "GPUTestKit", "GPUBackend", "Primitives"]),
     tests("CUDABinding", uses: ["CUDABinding", "CCUDA", "CCUDAFunctions"]),
     tests("PTX", uses: ["PTX", "GPUTestKit"]),
     tests("DeviceImages", uses: ["DeviceImages"]),

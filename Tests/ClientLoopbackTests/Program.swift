@@ -12,8 +12,7 @@ enum Program {
 
     private static let start: CUresult = {
         guard let endpoint = try? fixture.listen() else { return CUDA_ERROR_UNKNOWN }
-        setenv("ROOST_ENDPOINT", "\(endpoint)", 1)
-        return CUDADriver.initialize(0)
+        return ClientEndpoint.with("\(endpoint)") { CUDADriver.initialize(0) }
     }()
 
     /// Initializes the driver once and makes the primary context the calling thread's.

@@ -47,12 +47,17 @@ extension CUDADriver {
         return (loaded, found)
     }
 
-    /// Gives a fresh module's managed variables pages of the host at their device addresses.
+    /// Makes a fresh module's variables known as device memory, and gives the managed ones pages of the host at their
+    /// device addresses.
     ///
     /// The pages stay when the module goes: its neighbours in the arena may have variables on them too.
-    static func showManagedVariables(of module: ModuleRecord, _ target: CallTarget) {
-        for global in module.snapshot.globals where global.isManaged {
-            guard let device = device(of: target.context), device.hasArena, isModuleVariable(global, of: device),
+    static func showVariables(of module: ModuleRecord, _ target: CallTarget) {
+        guard let device = device(of: target.context) else { return }
+        for global in module.snapshot.globals {
+            device.memory.adopt(global.address, byteCount: global.byteCount)
+            guard global.isManaged else { continue }
+            // Only where module variables lie, so that a wrong word of the worker overwrites nothing of the process.
+            guard device.hasArena, device.memory.holdsPages(global.address, byteCount: global.byteCount),
                 openPages(global), let host = UnsafeMutableRawPointer(bitPattern: UInt(global.address)),
                 Mirrors.addFetched(
                     host: host, deviceAddress: global.address, byteCount: Int(global.byteCount), target)
@@ -72,14 +77,6 @@ extension CUDADriver {
         }
         guard let (global, _) = global(containing: address) else { return false }
         return global.isManaged && byteCount <= global.byteCount &- (address &- global.address)
-    }
-
-    /// Whether the worker's word lies where module variables lie, so that nothing of the process is overwritten.
-    private static func isModuleVariable(_ global: ModuleSnapshot.Global, of device: Device) -> Bool {
-        guard let arena = device.memory.arena else { return false }
-        let range = arena.hostVisibleOffset &- arena.moduleOffset
-        let offset = global.address &- arena.base &- arena.moduleOffset
-        return global.byteCount > 0 && offset < range && global.byteCount <= range &- offset
     }
 
     private static func openPages(_ global: ModuleSnapshot.Global) -> Bool {

@@ -110,7 +110,7 @@ extension CUDADriver {
             return (CUDA_ERROR_INVALID_IMAGE, nil)
         }
         let module = ModuleRecord(id: made.id, handle: made.handle, context: target.context, snapshot: snapshot)
-        showManagedVariables(of: module, target)
+        showVariables(of: module, target)
         module.registerLimit = max(options.registerLimit, LinkBundle.registerLimit(image))
         entry(made.handle, .module)?.pointee.object = Unmanaged.passRetained(module).toOpaque()
         tablesLock.acquire()
@@ -163,8 +163,9 @@ extension CUDADriver {
     /// Ends a module's handles; its worker is told elsewhere.
     static func forget(_ module: ModuleRecord) {
         module.isLoaded = false
-        for global in module.snapshot.globals where global.isManaged {
-            Mirrors.remove(deviceAddress: global.address)
+        for global in module.snapshot.globals {
+            if global.isManaged { Mirrors.remove(deviceAddress: global.address) }
+            device(of: module.context)?.memory.abandon(global.address)
         }
         tablesLock.acquire()
         let functions = module.functions

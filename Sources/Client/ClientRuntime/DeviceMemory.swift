@@ -25,6 +25,7 @@ public final class DeviceMemory {
     let wireIndex: UInt32
     /// Base and number of bytes, 0 bytes before ``open(_:)``: read without the lock.
     private let arenaWords: UnsafeMutablePointer<UInt64>
+    private let foreign = ForeignRanges()
 
     init(wireIndex: UInt32, totalByteCount: UInt64) {
         self.wireIndex = wireIndex
@@ -60,10 +61,27 @@ public final class DeviceMemory {
         return byteCount > 0 ? DeviceArena(base: arenaWords[0], byteCount: byteCount) : nil
     }
 
-    /// Whether the address is in this device's arena.
+    /// Whether the address is the device's: in its arena, or one of a module's variables elsewhere.
     public func contains(_ address: UInt64) -> Bool {
         let byteCount = posix_atomic_load_acquire_64(arenaWords + 1)
-        return address &- arenaWords[0] < byteCount
+        return address &- arenaWords[0] < byteCount || foreign.contains(address)
+    }
+
+    /// Takes over a module's variable; the worker's driver may have placed it outside of the arena.
+    public func adopt(_ address: UInt64, byteCount: UInt64) {
+        if let arena, !arena.contains(address) { foreign.add(address, byteCount: byteCount) }
+    }
+
+    /// A module's variable is gone.
+    public func abandon(_ address: UInt64) {
+        if let arena, !arena.contains(address) { foreign.remove(address) }
+    }
+
+    /// Whether this process may map pages at a module's variable.
+    public func holdsPages(_ address: UInt64, byteCount: UInt64) -> Bool {
+        guard let arena, byteCount > 0 else { return false }
+        guard arena.holdsModule(address) else { return foreign.isClaimed(address) }
+        return byteCount <= arena.hostVisibleOffset &- (address &- arena.base)
     }
 
     /// Bytes that this process may still use without asking.
@@ -209,5 +227,8 @@ public final class DeviceMemory {
     public var firstAddress: UInt64 { arena?.base ?? 0 }
 
     /// Whether the worker places module globals at an address.
-    public func holdsModule(_ address: UInt64) -> Bool { arena?.holdsModule(address) ?? false }
+    public func holdsModule(_ address: UInt64) -> Bool {
+        guard let arena else { return false }
+        return arena.holdsModule(address) || (!arena.contains(address) && foreign.contains(address))
+    }
 }

@@ -12,7 +12,8 @@ public final class WorkerFixture: Sendable {
     /// The worker; it serves until the fixture goes away.
     public let worker: Worker
 
-    /// Starts a worker with `vramByteCount` bytes on `backend`, or on a software GPU with one thread.
+    /// Starts a worker with `vramByteCount` bytes on `backend`, or on a software GPU with one thread. With
+    /// `ROOST_TEST_BACKEND=nested` in the environment, ``NestedDriver`` stands in for the software GPU.
     public init(
         vramByteCount: UInt64 = 64 << 20, backend: (any GPUBackend)? = nil,
         configure: (inout WorkerConfiguration) -> Void = { _ in }
@@ -20,12 +21,18 @@ public final class WorkerFixture: Sendable {
         var configuration = WorkerConfiguration(descriptionHash: DescriptionHash.value)
         configuration.vramByteCount = vramByteCount
         configure(&configuration)
-        var options = SoftwareOptions()
-        options.totalByteCount = vramByteCount
         worker = Worker(
-            configuration: configuration, backend: backend ?? SoftwareBackend(options: options),
+            configuration: configuration, backend: backend ?? WorkerFixture.defaultBackend(vramByteCount),
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
         precondition(worker.start(), "the system has no thread for a test")
+    }
+
+    private static func defaultBackend(_ vramByteCount: UInt64) -> any GPUBackend {
+        if NestedDriver.isDefault, let nested = try? NestedDriver.backend() { return nested }
+        precondition(!NestedDriver.isDefault, "the library beside the tests is no driver")
+        var options = SoftwareOptions()
+        options.totalByteCount = vramByteCount
+        return SoftwareBackend(options: options)
     }
 
     deinit {

@@ -127,6 +127,10 @@ int posix_at_fork(void (*_Nullable prepare)(void), void (*_Nullable parent)(void
 int posix_at_exit(void (*body)(void));
 /// An environment variable's value, or null.
 static inline const char *_Nullable posix_environment(const char *name) { return getenv(name); }
+/// Sets an environment variable. 0 or negative.
+static inline int posix_set_environment(const char *name, const char *value) {
+  return setenv(name, value, 1) == 0 ? 0 : -errno;
+}
 static inline int posix_process_id(void) { return getpid(); }
 /// Copies the running program's name (without its folder) into `buffer`; its length in bytes.
 size_t posix_program_name(char *buffer, size_t byte_count);
