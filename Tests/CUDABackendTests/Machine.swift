@@ -2,6 +2,7 @@ import GPUBackend
 import GPUTestKit
 import SoftwareBackend
 import Synchronization
+import Testing
 
 /// The backends that keep the same contract.
 enum Kind: String, CaseIterable, CustomTestStringConvertible {

@@ -1,5 +1,5 @@
 import CPosix
-import CUDABackend
+public import CUDABackend
 public import GPUBackend
 import Logging
 import SoftwareBackend

@@ -106,6 +106,7 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
         // Prints what kernels printed.
         try perform { driver throws(CUDAFailure) in try driver.cuCtxSynchronize() }
         session.memory.reclaim()
+        session.reuseRetired()
         session.flushOutput()
     }
 

@@ -23,6 +23,15 @@ final class CUDAMemory: @unchecked Sendable {
         var end: UInt64 { base + byteCount }
     }
 
+    private struct Allocation {
+        var address: UInt64
+        var byteCount: UInt64
+        /// Whether it is a physical object that the client mapped.
+        var isMapped: Bool
+
+        var end: UInt64 { address + byteCount }
+    }
+
     /// Allocations that a client has freed, and what has to happen before their memory may go.
     private struct Released {
         var ranges: [(address: UInt64, byteCount: UInt64)]
@@ -42,7 +51,7 @@ final class CUDAMemory: @unchecked Sendable {
     /// Ascending, disjoint.
     private var chunks: [Chunk] = []
     /// Live allocations, ascending, disjoint.
-    private var allocations: [(address: UInt64, byteCount: UInt64)] = []
+    private var allocations: [Allocation] = []
     private var released: [Released] = []
     private var idleByteCount: UInt64 = 0
 
@@ -74,8 +83,7 @@ final class CUDAMemory: @unchecked Sendable {
         var high = allocations.count
         while low < high {
             let middle = (low + high) / 2
-            let (start, byteCount) = allocations[middle]
-            if start + byteCount <= address { low = middle + 1 } else { high = middle }
+            if allocations[middle].end <= address { low = middle + 1 } else { high = middle }
         }
         return low
     }
@@ -85,9 +93,17 @@ final class CUDAMemory: @unchecked Sendable {
         guard address &- arena.base < arena.byteCount else { return true }
         lock.acquire()
         defer { lock.release() }
-        let index = place(of: address)
+        var index = place(of: address)
         guard index < allocations.count, allocations[index].address <= address else { return false }
-        return byteCount <= allocations[index].byteCount - (address - allocations[index].address)
+        let (end, overflow) = address.addingReportingOverflow(byteCount)
+        guard !overflow else { return false }
+        while allocations[index].end < end {
+            guard allocations[index].isMapped, index + 1 < allocations.count, allocations[index + 1].isMapped,
+                allocations[index + 1].address == allocations[index].end
+            else { return false }
+            index += 1
+        }
+        return true
     }
 
     func commit(address: UInt64, byteCount: UInt64) throws(BackendError) {
@@ -102,7 +118,7 @@ final class CUDAMemory: @unchecked Sendable {
             throw BackendError(BackendStatus.invalidValue, "the range overlaps a live allocation")
         }
         try map(address, byteCount)
-        allocations.insert((address, byteCount), at: index)
+        allocations.insert(Allocation(address: address, byteCount: byteCount, isMapped: false), at: index)
     }
 
     /// Ends a live allocation; its bytes, which stay mapped, or nil when none begins there.
@@ -110,8 +126,59 @@ final class CUDAMemory: @unchecked Sendable {
         lock.acquire()
         defer { lock.release() }
         let index = place(of: address)
-        guard index < allocations.count, allocations[index].address == address else { return nil }
+        guard index < allocations.count, allocations[index].address == address, !allocations[index].isMapped else {
+            return nil
+        }
         return allocations.remove(at: index).byteCount
+    }
+
+    // MARK: - Mapped objects; they count as live allocations, and neighbours among them as one
+
+    /// Maps a part of an object; `settle` lets go what a client has freed at the same addresses.
+    func mapPhysical(
+        _ memory: CUDAPhysicalMemory, offset: UInt64, at address: UInt64, byteCount: UInt64,
+        settle: () throws(BackendError) -> Void
+    ) throws(BackendError) {
+        guard address &- arena.base < arena.byteCount, byteCount > 0,
+            byteCount <= arena.byteCount - (address - arena.base)
+        else { throw BackendError(BackendStatus.invalidValue, "the range lies outside the device arena") }
+        let isTaken = lock.withLock {
+            let index = chunkIndex(endingAfter: address)
+            return index < chunks.count && chunks[index].base < address + byteCount
+        }
+        if isTaken { try settle() }
+        lock.acquire()
+        defer { lock.release() }
+        let index = place(of: address)
+        guard index == allocations.count || allocations[index].address >= address + byteCount else {
+            throw BackendError(BackendStatus.invalidValue, "the range overlaps a live allocation")
+        }
+        try translating { () throws(CUDAFailure) in
+            try driver.cuMemMap(address, Int(byteCount), Int(offset), memory.handle, 0)
+        }
+        allocations.insert(Allocation(address: address, byteCount: byteCount, isMapped: true), at: index)
+    }
+
+    /// Ends the mappings that a range consists of.
+    func unmapPhysical(_ address: UInt64, _ byteCount: UInt64) throws(BackendError) {
+        lock.acquire()
+        defer { lock.release() }
+        let first = place(of: address)
+        var last = first
+        var end = address
+        while last < allocations.count, allocations[last].address == end, allocations[last].isMapped,
+            end < address + byteCount
+        {
+            end = allocations[last].end
+            last += 1
+        }
+        guard end == address + byteCount else { throw BackendError(BackendStatus.invalidValue) }
+        try translating { () throws(CUDAFailure) in
+            for mapping in allocations[first..<last] {
+                try driver.cuMemUnmap(mapping.address, Int(mapping.byteCount))
+            }
+        }
+        allocations.removeSubrange(first..<last)
     }
 
     // MARK: - Released memory
@@ -164,6 +231,9 @@ final class CUDAMemory: @unchecked Sendable {
         }
         released = []
         for chunk in chunks { dispose(chunk) }
+        for mapping in allocations where mapping.isMapped {
+            try? driver.cuMemUnmap(mapping.address, Int(mapping.byteCount))
+        }
         chunks = []
         allocations = []
         lock.release()

@@ -15,6 +15,9 @@ final class CUDASession: BackendSession {
     private let cancelled = Atomic(false)
     private let busy = Atomic<UInt64>(0)
     private let staging = Mutex<StagingRing?>(nil)
+    let pinnedPool: PinnedPool
+    /// Resources of graphs that are gone, whose last runs may not be over.
+    private let retired = Mutex<[CapturedResources]>([])
 
     var driver: CUDALibrary { backend.driver }
     var isCancelled: Bool { cancelled.load(ordering: .acquiring) }
@@ -22,6 +25,7 @@ final class CUDASession: BackendSession {
     init(backend: CUDABackend, wanted: AddressArena, host: any BackendHost) throws(BackendError) {
         self.backend = backend
         self.host = host
+        pinnedPool = PinnedPool(driver: backend.driver)
         try backend.heal()
         arena = try CUDASession.reserve(wanted, backend.driver)
         memory = try CUDAMemory(arena: arena, driver: backend.driver, device: backend.device)
@@ -71,9 +75,7 @@ final class CUDASession: BackendSession {
         } catch {
             guard error.status == BackendStatus.outOfMemory else { throw error }
             // What was freed may still wait for its streams.
-            memory.settle { point throws(BackendError) in
-                try point.context.wait { context.driver.query($0, point.event) }
-            }
+            settle()
             try memory.commit(address: address, byteCount: byteCount)
         }
     }
@@ -95,6 +97,23 @@ final class CUDASession: BackendSession {
             let made = try StagingRing(driver: driver)
             ring = made
             return made
+        }
+    }
+
+    /// Keeps what a graph used: runs of it may still be on their way.
+    func retire(_ resources: CapturedResources) { retired.withLock { $0.append(resources) } }
+
+    /// Lets the resources of graphs that are gone serve again, when no stream has work.
+    func reuseRetired() {
+        let resources = retired.withLock { retired in
+            defer { retired = [] }
+            return retired
+        }
+        guard !resources.isEmpty else { return }
+        if contexts.withLock({ $0 }).contains(where: { $0.hasUnfinishedWork() }) {
+            retired.withLock { $0 += resources }
+        } else {
+            for entry in resources { entry.takeBuffers().forEach(pinnedPool.giveBack) }
         }
     }
 
@@ -135,6 +154,8 @@ final class CUDASession: BackendSession {
             ring?.dispose()
             ring = nil
         }
+        for resources in retired.withLock({ $0 }) { resources.takeBuffers().forEach(pinnedPool.giveBack) }
+        pinnedPool.dispose()
         flushOutput()
     }
 }

@@ -3,7 +3,7 @@ import CUDABinding
 import GPUBackend
 
 /// Consecutive rows of a box that fit one piece of staging memory.
-private struct RowGroup {
+struct RowGroup {
     var address: UInt64
     var pitch: UInt64
     var width: Int
@@ -14,7 +14,7 @@ private struct RowGroup {
 
 extension MemoryBox {
     /// The box cut into groups of rows, or of parts of rows, of at most `limit` bytes each, in dense order.
-    fileprivate func forEachGroup(
+    func forEachGroup(
         _ limit: Int, _ body: (RowGroup) throws(BackendError) -> Bool
     ) throws(BackendError) {
         let box = coalesced
@@ -52,7 +52,7 @@ extension CUDAStream {
     private static let readAhead = 3
 
     /// Refuses boxes that leave live memory, before the driver makes a fault of the whole process of it.
-    private func check(_ box: MemoryBox) throws(BackendError) {
+    func check(_ box: MemoryBox) throws(BackendError) {
         guard box.byteCount != nil, let span = box.spanByteCount else { throw .badRange }
         guard span == 0 || context.session.memory.contains(box.address, span) else { throw .badRange }
     }
@@ -178,7 +178,7 @@ extension StagingRing {
 }
 
 extension CUDALibrary {
-    fileprivate func copyToDevice(
+    func copyToDevice(
         _ group: RowGroup, from bytes: UnsafeMutableRawBufferPointer, on stream: CUstream?
     ) throws(CUDAFailure) {
         if group.height == 1 {
@@ -196,7 +196,7 @@ extension CUDALibrary {
         try cuMemcpy2DAsync_v2(&copy, stream)
     }
 
-    fileprivate func copyFromDevice(
+    func copyFromDevice(
         _ group: RowGroup, to bytes: UnsafeMutableRawBufferPointer, on stream: CUstream?
     ) throws(CUDAFailure) {
         if group.height == 1 {

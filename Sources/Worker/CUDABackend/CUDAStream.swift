@@ -13,8 +13,9 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
     /// Counts what was submitted, and up to where it is known to be done.
     private let submitted = Atomic<UInt64>(0)
     private let finished = Atomic<UInt64>(0)
-    /// Whether a graph is being captured from it, so that nobody may ask for its state.
-    let isCapturing = Atomic(false)
+    /// What a graph that is being captured from the stream keeps; set before anybody else knows the stream. Nobody may
+    /// ask for the state of such a stream.
+    private(set) var captured: CapturedResources?
 
     init(context: CUDAContext, handle: CUstream?, isOwned: Bool) {
         self.context = context
@@ -23,6 +24,9 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
     }
 
     var driver: CUDALibrary { context.driver }
+
+    /// Makes this the stream of a graph recorder.
+    func beginCapture(into resources: CapturedResources) { captured = resources }
 
     // MARK: - Unfinished work
 
@@ -35,7 +39,7 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
     /// Whether work was submitted that may still run.
     func hasUnfinishedWork() -> Bool {
         let count = submitted.load(ordering: .relaxed)
-        guard finished.load(ordering: .relaxed) != count, !isCapturing.load(ordering: .relaxed) else { return false }
+        guard finished.load(ordering: .relaxed) != count, captured == nil else { return false }
         guard driver.query(context.handle, stream: handle) != CUDA_ERROR_NOT_READY else { return true }
         finished.store(count, ordering: .relaxed)
         return false
@@ -90,24 +94,6 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
         try submit { driver throws(CUDAFailure) in try driver.cuStreamWaitEvent(handle, event.handle, 0) }
     }
 
-    func hostFunction(token: UInt64) throws(BackendError) {
-        let call = Unmanaged.passRetained(HostFunctionCall(host: context.session.host, token: token))
-        do throws(BackendError) {
-            try submit { driver throws(CUDAFailure) in
-                try driver.cuLaunchHostFunc(
-                    handle,
-                    { raw in
-                        guard let raw else { return }
-                        let call = Unmanaged<HostFunctionCall>.fromOpaque(raw).takeRetainedValue()
-                        call.host.runHostFunction(token: call.token)
-                    }, call.toOpaque())
-            }
-        } catch {
-            call.release()
-            throw error
-        }
-    }
-
     // MARK: - Memory operations
 
     func perform(_ operations: [StreamMemoryOperation]) throws(BackendError) {
@@ -131,17 +117,6 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
 
     private func require(_ address: UInt64, _ byteCount: UInt64) throws(BackendError) {
         guard context.session.memory.contains(address, byteCount) else { throw .badRange }
-    }
-}
-
-/// A host function on its way through the driver.
-private final class HostFunctionCall: Sendable {
-    let host: any BackendHost
-    let token: UInt64
-
-    init(host: any BackendHost, token: UInt64) {
-        self.host = host
-        self.token = token
     }
 }
 
