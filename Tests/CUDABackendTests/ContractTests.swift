@@ -3,7 +3,8 @@ import GPUTestKit
 import Synchronization
 import Testing
 
-@Suite("What every backend keeps")
+// One at a time: a fault spoils more than its own context where a driver is shared.
+@Suite("What every backend keeps", .serialized)
 struct ContractTests {
     @Test("a kernel reads and writes device memory", arguments: Kind.allCases)
     func add(_ kind: Kind) throws {

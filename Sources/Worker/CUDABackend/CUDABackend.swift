@@ -99,18 +99,15 @@ public final class CUDABackend: GPUBackend, @unchecked Sendable {
     /// Makes the primary context usable again after a fault, where the driver can do that.
     func heal() throws(BackendError) {
         guard hasFault.exchange(false, ordering: .acquiringAndReleasing) else { return }
+        let status = driver.query(home, stream: nil)
+        if status == CUDA_SUCCESS || status == CUDA_ERROR_NOT_READY { return }
+        hasFault.store(true, ordering: .releasing)
         try translating { () throws(CUDAFailure) in
+            try driver.cuDevicePrimaryCtxReset_v2(device)
             try driver.cuCtxSetCurrent(home)
-            do throws(CUDAFailure) {
-                try driver.cuCtxSynchronize()
-            } catch {
-                try driver.cuDevicePrimaryCtxReset_v2(device)
-                try driver.cuCtxSetCurrent(home)
-                hasFault.store(true, ordering: .releasing)
-                try driver.cuCtxSynchronize()
-                hasFault.store(false, ordering: .releasing)
-            }
+            try driver.cuCtxSynchronize()
         }
+        hasFault.store(false, ordering: .releasing)
     }
 
     // MARK: - Utilization

@@ -68,6 +68,11 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
         }
     }
 
+    /// Makes this the thread's context.
+    func makeCurrent() throws(BackendError) {
+        try perform { _ throws(CUDAFailure) in }
+    }
+
     // MARK: - Waiting
 
     /// Asks again and again until the answer is not "not ready": a thread inside the driver could not be called back

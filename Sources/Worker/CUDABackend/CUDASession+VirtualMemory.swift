@@ -40,6 +40,7 @@ extension CUDASession {
         for context: any BackendContext
     ) throws(BackendError) {
         guard let memory = memory as? CUDAPhysicalMemory else { throw BackendError(BackendStatus.invalidValue) }
+        try (context as? CUDAContext)?.makeCurrent()
         try self.memory.mapPhysical(memory, offset: offset, at: address, byteCount: byteCount) {
             [weak self] () throws(BackendError) in
             self?.settle()
@@ -55,6 +56,7 @@ extension CUDASession {
     func setAccess(address: UInt64, byteCount: UInt64, isAllowed: Bool, for context: any BackendContext)
         throws(BackendError)
     {
+        try (context as? CUDAContext)?.makeCurrent()
         if !isAllowed { try context.synchronize() }
         try translating { () throws(CUDAFailure) in
             var access = CUmemAccessDesc()

@@ -69,7 +69,8 @@ final class CUDASession: BackendSession {
         throws(BackendError)
     {
         guard let context = context as? CUDAContext else { throw BackendError(BackendStatus.invalidContext) }
-        try context.throwIfFatal()
+        // A driver refuses even memory where the thread's context is spoiled.
+        try context.makeCurrent()
         do throws(BackendError) {
             try memory.commit(address: address, byteCount: byteCount)
         } catch {
