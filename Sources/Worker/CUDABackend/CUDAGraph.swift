@@ -64,7 +64,8 @@ final class CUDAGraphRecorder: BackendGraphRecorder {
     }
 
     func addConditional(_ conditional: ConditionalNode, bodies: [any BackendGraphRecorder]) throws(BackendError) {
-        throw BackendError(BackendStatus.notSupported, "a driver's own conditional handles can't be chosen by the client")
+        throw BackendError(
+            BackendStatus.notSupported, "a driver's own conditional handles can't be chosen by the client")
     }
 
     func addDefault(address: UInt64, value: UInt32) throws(BackendError) {

@@ -13,34 +13,24 @@ struct RowGroup {
 }
 
 extension MemoryBox {
-    /// The box cut into groups of rows, or of parts of rows, of at most `limit` bytes each, in dense order.
-    func forEachGroup(
-        _ limit: Int, _ body: (RowGroup) throws(BackendError) -> Bool
-    ) throws(BackendError) {
+    /// The box cut into groups of rows, or of parts of rows, of at most `limit` bytes each, in dense order, until
+    /// `body` answers false.
+    func forEachGroup(_ limit: Int, _ body: (RowGroup) throws(BackendError) -> Bool) throws(BackendError) {
         let box = coalesced
         guard !box.isEmpty else { return }
+        let width = min(box.width, UInt64(limit))
+        let rowsPerGroup = max(1, UInt64(limit) / box.width)
         for slice in 0..<box.depth {
-            let base = box.address + slice * box.slicePitch
-            if box.width > UInt64(limit) {
-                for row in 0..<box.height {
-                    var offset: UInt64 = 0
-                    while offset < box.width {
-                        let count = min(UInt64(limit), box.width - offset)
-                        let address = base + row * box.pitch + offset
-                        let group = RowGroup(address: address, pitch: count, width: Int(count), height: 1)
-                        guard try body(group) else { return }
-                        offset += count
-                    }
-                }
-                continue
-            }
-            let rowsPerGroup = UInt64(limit) / box.width
             var row: UInt64 = 0
             while row < box.height {
                 let count = min(rowsPerGroup, box.height - row)
-                let group = RowGroup(
-                    address: base + row * box.pitch, pitch: box.pitch, width: Int(box.width), height: Int(count))
-                guard try body(group) else { return }
+                let start = box.address + slice * box.slicePitch + row * box.pitch
+                for offset in stride(from: 0, to: box.width, by: Int(width)) {
+                    let group = RowGroup(
+                        address: start + offset, pitch: box.pitch, width: Int(min(width, box.width - offset)),
+                        height: Int(count))
+                    guard try body(group) else { return }
+                }
                 row += count
             }
         }

@@ -11,6 +11,7 @@ final class StagingRing: @unchecked Sendable {
     private static let byteCount = 16 << 20
     private static let alignment = 256
 
+    // SAFETY: `point` and `isFree` are only reached under the ring's monitor, the bytes only by the piece's user.
     /// A part of the ring that one copy uses.
     final class Piece: @unchecked Sendable {
         let buffer: UnsafeMutableRawBufferPointer
@@ -19,7 +20,6 @@ final class StagingRing: @unchecked Sendable {
         fileprivate var point: CUDAPoint?
         fileprivate var isFree = false
 
-        // SAFETY: as for the ring.
         fileprivate init(buffer: UnsafeMutableRawBufferPointer, start: Int) {
             self.buffer = buffer
             self.start = start
