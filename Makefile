@@ -57,6 +57,7 @@ conformance-numba: release ## Run numba-cuda's own driver tests and compare with
 
 conformance-frameworks: release ## Run PyTorch, JAX, ONNX Runtime and CuPy on vGPUs (large downloads) and compare
 	@bash Scripts/conformance-frameworks.sh
+
 gpu-check: ## Pack the check for a machine with a GPU, and run it where this machine has one (ARGS="--quick")
 	@bash Scripts/gpu-check.sh $(ARGS)
 

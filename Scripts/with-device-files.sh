@@ -23,27 +23,27 @@ unset ROOST_DEVICE_FILES_STAGE
 
 # A new /dev with everything that the old one has, since files can't be made in the old one without the machine noticing.
 made=$(mktemp -d)
-mount -t tmpfs -o mode=755 roost "$made" || fail "--device-files can't mount a file system here"
+mount -n -t tmpfs -o mode=755 roost "$made" || fail "--device-files can't mount a file system here"
 for entry in /dev/* /dev/.[!.]*; do
     target=$made/${entry##*/}
     if [ -L "$entry" ]; then
         cp -P "$entry" "$target"
     elif [ -d "$entry" ]; then
-        mkdir "$target" && mount --rbind "$entry" "$target"
+        mkdir "$target" && mount -n --rbind "$entry" "$target"
     elif [ -e "$entry" ]; then
-        : >"$target" && mount --bind "$entry" "$target"
+        : >"$target" && mount -n --bind "$entry" "$target"
     fi
 done
 for name in nvidia0 nvidiactl; do
     [ -e "$made/$name" ] || : >"$made/$name"
 done
-mount --move "$made" /dev || fail "--device-files can't mount over /dev here"
+mount -n --move "$made" /dev || fail "--device-files can't mount over /dev here"
 rmdir "$made"
 
 if [ -n "${TRITON_PTXAS_PATH:-}" ]; then
     program=$(command -v "$1" || true)
     for wheel in "${program%/*/*}"/lib/python3*/site-packages/nvidia/*/bin/ptxas; do
-        [ ! -f "$wheel" ] || mount --bind "$TRITON_PTXAS_PATH" "$wheel"
+        [ ! -f "$wheel" ] || mount -n --bind "$TRITON_PTXAS_PATH" "$wheel"
     done
     # XLA compiles with the library instead of ptxas otherwise, and times candidates by kernels of its own that are machine code.
     XLA_FLAGS="${XLA_FLAGS:-} --xla_gpu_enable_libnvptxcompiler=false --xla_gpu_autotune_level=0"

@@ -10,7 +10,7 @@ python=${PYTHON:-$(command -v python3 || command -v python || true)}
 [ -n "$python" ] || { echo "gpu-check: needs Python 3; set PYTHON to it" >&2; exit 2; }
 [ -f "$archive" ] || { echo "gpu-check: $archive is missing; bring it too" >&2; exit 2; }
 
-folder=$(mktemp -d "${TMPDIR:-/tmp}/gpu-check-XXXXXX")
+folder=$(mktemp -d "${TMPDIR:-/tmp}/gpu-check.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 tar -xzf "$archive" -C "$folder"
 GPU_CHECK_RESULTS=${GPU_CHECK_RESULTS:-$PWD} "$python" "$folder/gpu-check/gpu_check.py" "$@"

@@ -45,7 +45,7 @@ class Modes:
         for name in [name for name in environment if name.startswith("ROOST_")]:
             del environment[name]
         if mode == "native":
-            environment["CUDA_VISIBLE_DEVICES"] = str(self.options.device)
+            environment["CUDA_VISIBLE_DEVICES"] = self.visible_device()
             yield environment
             return
         self.count += 1
@@ -88,6 +88,12 @@ class Modes:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def visible_device(self):
+        """The chosen device alone, by what the caller lets us see."""
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        return visible[self.options.device] if self.options.device < len(visible) and visible[0] else str(
+            self.options.device)
 
     def vram(self):
         if self.options.vram:

@@ -177,8 +177,10 @@ if options.exitsWithStandardInput {
     if watcher == nil { fail("the system has no more threads") }
 }
 if let descriptor = options.readyDescriptor {
-    say("ready\n", to: descriptor)
-    _ = posix_close(descriptor)
+    // Descriptor 1 is the driver's by now.
+    let ready = options.usesDriver && descriptor == 1 ? standardOutput : descriptor
+    say("ready\n", to: ready)
+    _ = posix_close(ready)
 }
 while posix_wait_signal(signals, Int32(signals.count), -1) < 0 {}
 if !worker.stop() { logger.warning("some sessions did not end in time") }

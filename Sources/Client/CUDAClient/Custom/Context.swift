@@ -189,6 +189,7 @@ extension CUDADriver {
         let allowed = Captures.checkWaiting(for: target.context)
         guard allowed == CUDA_SUCCESS else { return allowed }
         let moment = device.memory.moment
+        if Mirrors.streamsMayWait { Mirrors.sendChanges(target) }
         let status =
             Downloads.areAny
             ? Downloads.collect(Downloads.Wait.context, 0, target)
