@@ -8,7 +8,7 @@ public func cuArrayCreate_v2(
     _ pHandle: UnsafeMutablePointer<CUarray?>!, _ pAllocateArray: UnsafePointer<CUDA_ARRAY_DESCRIPTOR>!
 ) -> CUresult {
     CUDADriver.enter(151)
-    return CUDADriver.arrayCreateV2(pHandle, pAllocateArray)
+    return CUDADriver.reported(151, CUDADriver.arrayCreateV2(pHandle, pAllocateArray))
 }
 
 @c @implementation
@@ -16,7 +16,7 @@ public func cuArrayGetDescriptor_v2(
     _ pArrayDescriptor: UnsafeMutablePointer<CUDA_ARRAY_DESCRIPTOR>!, _ hArray: CUarray!
 ) -> CUresult {
     CUDADriver.enter(152)
-    return CUDADriver.arrayGetDescriptorV2(pArrayDescriptor, hArray)
+    return CUDADriver.reported(152, CUDADriver.arrayGetDescriptorV2(pArrayDescriptor, hArray))
 }
 
 @c @implementation
@@ -24,7 +24,7 @@ public func cuArrayGetSparseProperties(
     _ sparseProperties: UnsafeMutablePointer<CUDA_ARRAY_SPARSE_PROPERTIES>!, _ array: CUarray!
 ) -> CUresult {
     CUDADriver.enter(153)
-    return CUDADriver.arrayGetSparseProperties(sparseProperties, array)
+    return CUDADriver.reported(153, CUDADriver.arrayGetSparseProperties(sparseProperties, array))
 }
 
 @c @implementation
@@ -32,7 +32,7 @@ public func cuMipmappedArrayGetSparseProperties(
     _ sparseProperties: UnsafeMutablePointer<CUDA_ARRAY_SPARSE_PROPERTIES>!, _ mipmap: CUmipmappedArray!
 ) -> CUresult {
     CUDADriver.enter(154)
-    return CUDADriver.mipmappedArrayGetSparseProperties(sparseProperties, mipmap)
+    return CUDADriver.reported(154, CUDADriver.mipmappedArrayGetSparseProperties(sparseProperties, mipmap))
 }
 
 @c @implementation
@@ -40,7 +40,7 @@ public func cuArrayGetMemoryRequirements(
     _ memoryRequirements: UnsafeMutablePointer<CUDA_ARRAY_MEMORY_REQUIREMENTS>!, _ array: CUarray!, _ device: CUdevice
 ) -> CUresult {
     CUDADriver.enter(155)
-    return CUDADriver.arrayGetMemoryRequirements(memoryRequirements, array, device)
+    return CUDADriver.reported(155, CUDADriver.arrayGetMemoryRequirements(memoryRequirements, array, device))
 }
 
 @c @implementation
@@ -49,7 +49,7 @@ public func cuMipmappedArrayGetMemoryRequirements(
     _ device: CUdevice
 ) -> CUresult {
     CUDADriver.enter(156)
-    return CUDADriver.mipmappedArrayGetMemoryRequirements(memoryRequirements, mipmap, device)
+    return CUDADriver.reported(156, CUDADriver.mipmappedArrayGetMemoryRequirements(memoryRequirements, mipmap, device))
 }
 
 @c @implementation
@@ -57,13 +57,13 @@ public func cuArrayGetPlane(
     _ pPlaneArray: UnsafeMutablePointer<CUarray?>!, _ hArray: CUarray!, _ planeIdx: UInt32
 ) -> CUresult {
     CUDADriver.enter(157)
-    return CUDADriver.arrayGetPlane(pPlaneArray, hArray, planeIdx)
+    return CUDADriver.reported(157, CUDADriver.arrayGetPlane(pPlaneArray, hArray, planeIdx))
 }
 
 @c @implementation
 public func cuArrayDestroy(_ hArray: CUarray!) -> CUresult {
     CUDADriver.enter(158)
-    return CUDADriver.arrayDestroy(hArray)
+    return CUDADriver.reported(158, CUDADriver.arrayDestroy(hArray))
 }
 
 @c @implementation
@@ -71,7 +71,7 @@ public func cuArray3DCreate_v2(
     _ pHandle: UnsafeMutablePointer<CUarray?>!, _ pAllocateArray: UnsafePointer<CUDA_ARRAY3D_DESCRIPTOR>!
 ) -> CUresult {
     CUDADriver.enter(159)
-    return CUDADriver.array3DCreateV2(pHandle, pAllocateArray)
+    return CUDADriver.reported(159, CUDADriver.array3DCreateV2(pHandle, pAllocateArray))
 }
 
 @c @implementation
@@ -79,7 +79,7 @@ public func cuArray3DGetDescriptor_v2(
     _ pArrayDescriptor: UnsafeMutablePointer<CUDA_ARRAY3D_DESCRIPTOR>!, _ hArray: CUarray!
 ) -> CUresult {
     CUDADriver.enter(160)
-    return CUDADriver.array3DGetDescriptorV2(pArrayDescriptor, hArray)
+    return CUDADriver.reported(160, CUDADriver.array3DGetDescriptorV2(pArrayDescriptor, hArray))
 }
 
 @c @implementation
@@ -88,7 +88,7 @@ public func cuMipmappedArrayCreate(
     _ pMipmappedArrayDesc: UnsafePointer<CUDA_ARRAY3D_DESCRIPTOR>!, _ numMipmapLevels: UInt32
 ) -> CUresult {
     CUDADriver.enter(161)
-    return CUDADriver.mipmappedArrayCreate(pHandle, pMipmappedArrayDesc, numMipmapLevels)
+    return CUDADriver.reported(161, CUDADriver.mipmappedArrayCreate(pHandle, pMipmappedArrayDesc, numMipmapLevels))
 }
 
 @c @implementation
@@ -96,13 +96,13 @@ public func cuMipmappedArrayGetLevel(
     _ pLevelArray: UnsafeMutablePointer<CUarray?>!, _ hMipmappedArray: CUmipmappedArray!, _ level: UInt32
 ) -> CUresult {
     CUDADriver.enter(162)
-    return CUDADriver.mipmappedArrayGetLevel(pLevelArray, hMipmappedArray, level)
+    return CUDADriver.reported(162, CUDADriver.mipmappedArrayGetLevel(pLevelArray, hMipmappedArray, level))
 }
 
 @c @implementation
 public func cuMipmappedArrayDestroy(_ hMipmappedArray: CUmipmappedArray!) -> CUresult {
     CUDADriver.enter(163)
-    return CUDADriver.mipmappedArrayDestroy(hMipmappedArray)
+    return CUDADriver.reported(163, CUDADriver.mipmappedArrayDestroy(hMipmappedArray))
 }
 
 @c @implementation

@@ -6,7 +6,7 @@ import CUDAClient
 @c @implementation
 public func cuMemcpy_ptds(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(111)
-    return CUDADriver.memcpy(dst, src, ByteCount)
+    return CUDADriver.reported(111, CUDADriver.memcpy(dst, src, ByteCount))
 }
 
 @c @implementation
@@ -15,13 +15,13 @@ public func cuMemcpyPeer_ptds(
     _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(112)
-    return CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
+    return CUDADriver.reported(112, CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyHtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(113)
-    return CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
+    return CUDADriver.reported(113, CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount))
 }
 
 @c @implementation
@@ -29,72 +29,77 @@ public func cuMemcpyDtoH_v2_ptds(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(114)
-    return CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
+    return CUDADriver.reported(114, CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyDtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(115)
-    return CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
+    return CUDADriver.reported(115, CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyDtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(116)
+    CUDADriver.enter(116)
+    return CUDADriver.reported(116, CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoD_v2_ptds(
     _ dstDevice: CUdeviceptr, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(117)
+    CUDADriver.enter(117)
+    return CUDADriver.reported(117, CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyHtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(118)
+    CUDADriver.enter(118)
+    return CUDADriver.reported(118, CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoH_v2_ptds(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(119)
+    CUDADriver.enter(119)
+    return CUDADriver.reported(119, CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoA_v2_ptds(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(120)
+    CUDADriver.enter(120)
+    return CUDADriver.reported(120, CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpy2D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(121)
-    return CUDADriver.memcpy2DV2(pCopy)
+    return CUDADriver.reported(121, CUDADriver.memcpy2DV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy2DUnaligned_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(122)
-    return CUDADriver.memcpy2DUnalignedV2(pCopy)
+    return CUDADriver.reported(122, CUDADriver.memcpy2DUnalignedV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy3D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
     CUDADriver.enter(123)
-    return CUDADriver.memcpy3DV2(pCopy)
+    return CUDADriver.reported(123, CUDADriver.memcpy3DV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy3DPeer_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!) -> CUresult {
     CUDADriver.enter(124)
-    return CUDADriver.memcpy3DPeer(pCopy)
+    return CUDADriver.reported(124, CUDADriver.memcpy3DPeer(pCopy))
 }
 
 @c @implementation
@@ -102,7 +107,7 @@ public func cuMemcpyAsync_ptsz(
     _ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(125)
-    return CUDADriver.memcpyAsync(dst, src, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(125, CUDADriver.memcpyAsync(dst, src, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -111,8 +116,8 @@ public func cuMemcpyPeerAsync_ptsz(
     _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(126)
-    return CUDADriver.memcpyPeerAsync(
-        dstDevice, dstContext, srcDevice, srcContext, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(126, CUDADriver.memcpyPeerAsync(
+        dstDevice, dstContext, srcDevice, srcContext, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -120,7 +125,8 @@ public func cuMemcpyHtoDAsync_v2_ptsz(
     _ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(127)
-    return CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(127, CUDADriver.memcpyHtoDAsyncV2(
+        dstDevice, srcHost, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -128,7 +134,8 @@ public func cuMemcpyDtoHAsync_v2_ptsz(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(128)
-    return CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(128, CUDADriver.memcpyDtoHAsyncV2(
+        dstHost, srcDevice, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -136,14 +143,17 @@ public func cuMemcpyDtoDAsync_v2_ptsz(
     _ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(129)
-    return CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(129, CUDADriver.memcpyDtoDAsyncV2(
+        dstDevice, srcDevice, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemcpyHtoAAsync_v2_ptsz(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(130)
+    CUDADriver.enter(130)
+    return CUDADriver.reported(130, CUDADriver.memcpyHtoAAsyncV2(
+        dstArray, dstOffset, srcHost, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -151,25 +161,27 @@ public func cuMemcpyAtoHAsync_v2_ptsz(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(131)
+    CUDADriver.enter(131)
+    return CUDADriver.reported(131, CUDADriver.memcpyAtoHAsyncV2(
+        dstHost, srcArray, srcOffset, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemcpy2DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(132)
-    return CUDADriver.memcpy2DAsyncV2(pCopy, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(132, CUDADriver.memcpy2DAsyncV2(pCopy, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemcpy3DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(133)
-    return CUDADriver.memcpy3DAsyncV2(pCopy, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(133, CUDADriver.memcpy3DAsyncV2(pCopy, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemcpy3DPeerAsync_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(134)
-    return CUDADriver.memcpy3DPeerAsync(pCopy, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(134, CUDADriver.memcpy3DPeerAsync(pCopy, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -178,14 +190,18 @@ public func cuMemcpyBatchAsync_v2_ptsz(
     _ sizes: UnsafeMutablePointer<Int>!, _ count: Int, _ attrs: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(135)
+    CUDADriver.enter(135)
+    return CUDADriver.reported(135, CUDADriver.memcpyBatchAsyncV2(
+        dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemcpy3DBatchAsync_v2_ptsz(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(136)
+    CUDADriver.enter(136)
+    return CUDADriver.reported(136, CUDADriver.memcpy3DBatchAsyncV2(
+        numOps, opList, flags, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -193,14 +209,17 @@ public func cuMemcpyWithAttributesAsync_ptsz(
     _ dst: CUdeviceptr, _ src: CUdeviceptr, _ size: Int, _ attr: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(137)
+    CUDADriver.enter(137)
+    return CUDADriver.reported(137, CUDADriver.memcpyWithAttributesAsync(
+        dst, src, size, attr, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemcpy3DWithAttributesAsync_ptsz(
     _ op: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(138)
+    CUDADriver.enter(138)
+    return CUDADriver.reported(138, CUDADriver.memcpy3DWithAttributesAsync(op, flags, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -238,28 +257,32 @@ public func cuMemcpyAtoD(
 public func cuMemcpyHtoA(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcHost: UnsafeRawPointer!, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(509)
+    CUDADriver.enter(509)
+    return CUDADriver.reported(509, CUDADriver.memcpyHtoA(dstArray, dstOffset, srcHost, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoH(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(510)
+    CUDADriver.enter(510)
+    return CUDADriver.reported(510, CUDADriver.memcpyAtoH(dstHost, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoA(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(511)
+    CUDADriver.enter(511)
+    return CUDADriver.reported(511, CUDADriver.memcpyAtoA(dstArray, dstOffset, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyHtoAAsync(
     _ dstArray: CUarray!, _ dstOffset: UInt32, _ srcHost: UnsafeRawPointer!, _ ByteCount: UInt32, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(512)
+    CUDADriver.enter(512)
+    return CUDADriver.reported(512, CUDADriver.memcpyHtoAAsync(dstArray, dstOffset, srcHost, ByteCount, hStream))
 }
 
 @c @implementation
@@ -267,7 +290,8 @@ public func cuMemcpyAtoHAsync(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: UInt32, _ ByteCount: UInt32,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(513)
+    CUDADriver.enter(513)
+    return CUDADriver.reported(513, CUDADriver.memcpyAtoHAsync(dstHost, srcArray, srcOffset, ByteCount, hStream))
 }
 
 @c @implementation
@@ -319,7 +343,7 @@ public func cuMemcpy3DAsync(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_v1>!, _ hStream
 @c @implementation
 public func cuMemcpyHtoD_v2(_ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(546)
-    return CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
+    return CUDADriver.reported(546, CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount))
 }
 
 @c @implementation
@@ -327,55 +351,61 @@ public func cuMemcpyDtoH_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(547)
-    return CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
+    return CUDADriver.reported(547, CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyDtoD_v2(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(548)
-    return CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
+    return CUDADriver.reported(548, CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyDtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(549)
+    CUDADriver.enter(549)
+    return CUDADriver.reported(549, CUDADriver.memcpyDtoAV2(dstArray, dstOffset, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoD_v2(
     _ dstDevice: CUdeviceptr, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(550)
+    CUDADriver.enter(550)
+    return CUDADriver.reported(550, CUDADriver.memcpyAtoDV2(dstDevice, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyHtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(551)
+    CUDADriver.enter(551)
+    return CUDADriver.reported(551, CUDADriver.memcpyHtoAV2(dstArray, dstOffset, srcHost, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoH_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(552)
+    CUDADriver.enter(552)
+    return CUDADriver.reported(552, CUDADriver.memcpyAtoHV2(dstHost, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAtoA_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int
 ) -> CUresult {
-    CUDADriver.unsupported(553)
+    CUDADriver.enter(553)
+    return CUDADriver.reported(553, CUDADriver.memcpyAtoAV2(dstArray, dstOffset, srcArray, srcOffset, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyHtoAAsync_v2(
     _ dstArray: CUarray!, _ dstOffset: Int, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(554)
+    CUDADriver.enter(554)
+    return CUDADriver.reported(554, CUDADriver.memcpyHtoAAsyncV2(dstArray, dstOffset, srcHost, ByteCount, hStream))
 }
 
 @c @implementation
@@ -383,25 +413,26 @@ public func cuMemcpyAtoHAsync_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcArray: CUarray!, _ srcOffset: Int, _ ByteCount: Int,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(555)
+    CUDADriver.enter(555)
+    return CUDADriver.reported(555, CUDADriver.memcpyAtoHAsyncV2(dstHost, srcArray, srcOffset, ByteCount, hStream))
 }
 
 @c @implementation
 public func cuMemcpy2D_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(556)
-    return CUDADriver.memcpy2DV2(pCopy)
+    return CUDADriver.reported(556, CUDADriver.memcpy2DV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy2DUnaligned_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(557)
-    return CUDADriver.memcpy2DUnalignedV2(pCopy)
+    return CUDADriver.reported(557, CUDADriver.memcpy2DUnalignedV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy3D_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
     CUDADriver.enter(558)
-    return CUDADriver.memcpy3DV2(pCopy)
+    return CUDADriver.reported(558, CUDADriver.memcpy3DV2(pCopy))
 }
 
 @c @implementation
@@ -409,7 +440,7 @@ public func cuMemcpyHtoDAsync_v2(
     _ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(559)
-    return CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, hStream)
+    return CUDADriver.reported(559, CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, hStream))
 }
 
 @c @implementation
@@ -417,7 +448,7 @@ public func cuMemcpyDtoHAsync_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(560)
-    return CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, hStream)
+    return CUDADriver.reported(560, CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, hStream))
 }
 
 @c @implementation
@@ -425,31 +456,31 @@ public func cuMemcpyDtoDAsync_v2(
     _ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(561)
-    return CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, hStream)
+    return CUDADriver.reported(561, CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, hStream))
 }
 
 @c @implementation
 public func cuMemcpy2DAsync_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(562)
-    return CUDADriver.memcpy2DAsyncV2(pCopy, hStream)
+    return CUDADriver.reported(562, CUDADriver.memcpy2DAsyncV2(pCopy, hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DAsync_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(563)
-    return CUDADriver.memcpy3DAsyncV2(pCopy, hStream)
+    return CUDADriver.reported(563, CUDADriver.memcpy3DAsyncV2(pCopy, hStream))
 }
 
 @c @implementation
 public func cuMemcpy(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(570)
-    return CUDADriver.memcpy(dst, src, ByteCount)
+    return CUDADriver.reported(570, CUDADriver.memcpy(dst, src, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAsync(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(571)
-    return CUDADriver.memcpyAsync(dst, src, ByteCount, hStream)
+    return CUDADriver.reported(571, CUDADriver.memcpyAsync(dst, src, ByteCount, hStream))
 }
 
 @c @implementation
@@ -458,7 +489,7 @@ public func cuMemcpyPeer(
     _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(572)
-    return CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
+    return CUDADriver.reported(572, CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount))
 }
 
 @c @implementation
@@ -467,19 +498,20 @@ public func cuMemcpyPeerAsync(
     _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(573)
-    return CUDADriver.memcpyPeerAsync(dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream)
+    return CUDADriver.reported(573, CUDADriver.memcpyPeerAsync(
+        dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DPeer(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!) -> CUresult {
     CUDADriver.enter(574)
-    return CUDADriver.memcpy3DPeer(pCopy)
+    return CUDADriver.reported(574, CUDADriver.memcpy3DPeer(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy3DPeerAsync(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_PEER>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(575)
-    return CUDADriver.memcpy3DPeerAsync(pCopy, hStream)
+    return CUDADriver.reported(575, CUDADriver.memcpy3DPeerAsync(pCopy, hStream))
 }
 
 @c @implementation
@@ -489,7 +521,9 @@ public func cuMemcpyBatchAsync(
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ failIdx: UnsafeMutablePointer<Int>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(576)
+    CUDADriver.enter(576)
+    return CUDADriver.reported(576, CUDADriver.memcpyBatchAsync(
+        dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, hStream))
 }
 
 @c @implementation
@@ -497,7 +531,8 @@ public func cuMemcpy3DBatchAsync(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ failIdx: UnsafeMutablePointer<Int>!,
     _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(577)
+    CUDADriver.enter(577)
+    return CUDADriver.reported(577, CUDADriver.memcpy3DBatchAsync(numOps, opList, failIdx, flags, hStream))
 }
 
 @c @implementation
@@ -507,7 +542,9 @@ public func cuMemcpyBatchAsync_ptsz(
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ failIdx: UnsafeMutablePointer<Int>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(578)
+    CUDADriver.enter(578)
+    return CUDADriver.reported(578, CUDADriver.memcpyBatchAsync(
+        dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, failIdx, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -515,7 +552,9 @@ public func cuMemcpy3DBatchAsync_ptsz(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ failIdx: UnsafeMutablePointer<Int>!,
     _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(579)
+    CUDADriver.enter(579)
+    return CUDADriver.reported(579, CUDADriver.memcpy3DBatchAsync(
+        numOps, opList, failIdx, flags, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -524,14 +563,17 @@ public func cuMemcpyBatchAsync_v2(
     _ sizes: UnsafeMutablePointer<Int>!, _ count: Int, _ attrs: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ attrsIdxs: UnsafeMutablePointer<Int>!, _ numAttrs: Int, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(580)
+    CUDADriver.enter(580)
+    return CUDADriver.reported(580, CUDADriver.memcpyBatchAsyncV2(
+        dsts, srcs, sizes, count, attrs, attrsIdxs, numAttrs, hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DBatchAsync_v2(
     _ numOps: Int, _ opList: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(581)
+    CUDADriver.enter(581)
+    return CUDADriver.reported(581, CUDADriver.memcpy3DBatchAsyncV2(numOps, opList, flags, hStream))
 }
 
 @c @implementation
@@ -539,12 +581,14 @@ public func cuMemcpyWithAttributesAsync(
     _ dst: CUdeviceptr, _ src: CUdeviceptr, _ size: Int, _ attr: UnsafeMutablePointer<CUmemcpyAttributes>!,
     _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(582)
+    CUDADriver.enter(582)
+    return CUDADriver.reported(582, CUDADriver.memcpyWithAttributesAsync(dst, src, size, attr, hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DWithAttributesAsync(
     _ op: UnsafeMutablePointer<CUDA_MEMCPY3D_BATCH_OP>!, _ flags: UInt64, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(583)
+    CUDADriver.enter(583)
+    return CUDADriver.reported(583, CUDADriver.memcpy3DWithAttributesAsync(op, flags, hStream))
 }

@@ -186,7 +186,8 @@ public func cuLaunchCooperativeKernelMultiDevice(
 
 @c @implementation
 public func cuParamSetTexRef(_ hfunc: CUfunction!, _ texunit: Int32, _ hTexRef: CUtexref!) -> CUresult {
-    CUDADriver.unsupported(303)
+    CUDADriver.enter(303)
+    return CUDADriver.reported(303, CUDADriver.paramSetTexRef(hfunc, texunit, hTexRef))
 }
 
 @c @implementation

@@ -6,7 +6,7 @@ import CUDAClient
 @c @implementation
 public func cuTexRefSetArray(_ hTexRef: CUtexref!, _ hArray: CUarray!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(402)
-    return CUDADriver.texRefSetArray(hTexRef, hArray, Flags)
+    return CUDADriver.reported(402, CUDADriver.texRefSetArray(hTexRef, hArray, Flags))
 }
 
 @c @implementation
@@ -14,7 +14,7 @@ public func cuTexRefSetMipmappedArray(
     _ hTexRef: CUtexref!, _ hMipmappedArray: CUmipmappedArray!, _ Flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(403)
-    return CUDADriver.texRefSetMipmappedArray(hTexRef, hMipmappedArray, Flags)
+    return CUDADriver.reported(403, CUDADriver.texRefSetMipmappedArray(hTexRef, hMipmappedArray, Flags))
 }
 
 @c @implementation
@@ -22,7 +22,7 @@ public func cuTexRefSetAddress_v2(
     _ ByteOffset: UnsafeMutablePointer<Int>!, _ hTexRef: CUtexref!, _ dptr: CUdeviceptr, _ bytes: Int
 ) -> CUresult {
     CUDADriver.enter(404)
-    return CUDADriver.texRefSetAddressV2(ByteOffset, hTexRef, dptr, bytes)
+    return CUDADriver.reported(404, CUDADriver.texRefSetAddressV2(ByteOffset, hTexRef, dptr, bytes))
 }
 
 @c @implementation
@@ -30,37 +30,37 @@ public func cuTexRefSetAddress2D_v3(
     _ hTexRef: CUtexref!, _ desc: UnsafePointer<CUDA_ARRAY_DESCRIPTOR>!, _ dptr: CUdeviceptr, _ Pitch: Int
 ) -> CUresult {
     CUDADriver.enter(405)
-    return CUDADriver.texRefSetAddress2DV3(hTexRef, desc, dptr, Pitch)
+    return CUDADriver.reported(405, CUDADriver.texRefSetAddress2DV3(hTexRef, desc, dptr, Pitch))
 }
 
 @c @implementation
 public func cuTexRefSetFormat(_ hTexRef: CUtexref!, _ fmt: CUarray_format, _ NumPackedComponents: Int32) -> CUresult {
     CUDADriver.enter(406)
-    return CUDADriver.texRefSetFormat(hTexRef, fmt, NumPackedComponents)
+    return CUDADriver.reported(406, CUDADriver.texRefSetFormat(hTexRef, fmt, NumPackedComponents))
 }
 
 @c @implementation
 public func cuTexRefSetAddressMode(_ hTexRef: CUtexref!, _ dim: Int32, _ am: CUaddress_mode) -> CUresult {
     CUDADriver.enter(407)
-    return CUDADriver.texRefSetAddressMode(hTexRef, dim, am)
+    return CUDADriver.reported(407, CUDADriver.texRefSetAddressMode(hTexRef, dim, am))
 }
 
 @c @implementation
 public func cuTexRefSetFilterMode(_ hTexRef: CUtexref!, _ fm: CUfilter_mode) -> CUresult {
     CUDADriver.enter(408)
-    return CUDADriver.texRefSetFilterMode(hTexRef, fm)
+    return CUDADriver.reported(408, CUDADriver.texRefSetFilterMode(hTexRef, fm))
 }
 
 @c @implementation
 public func cuTexRefSetMipmapFilterMode(_ hTexRef: CUtexref!, _ fm: CUfilter_mode) -> CUresult {
     CUDADriver.enter(409)
-    return CUDADriver.texRefSetMipmapFilterMode(hTexRef, fm)
+    return CUDADriver.reported(409, CUDADriver.texRefSetMipmapFilterMode(hTexRef, fm))
 }
 
 @c @implementation
 public func cuTexRefSetMipmapLevelBias(_ hTexRef: CUtexref!, _ bias: Float) -> CUresult {
     CUDADriver.enter(410)
-    return CUDADriver.texRefSetMipmapLevelBias(hTexRef, bias)
+    return CUDADriver.reported(410, CUDADriver.texRefSetMipmapLevelBias(hTexRef, bias))
 }
 
 @c @implementation
@@ -68,37 +68,38 @@ public func cuTexRefSetMipmapLevelClamp(
     _ hTexRef: CUtexref!, _ minMipmapLevelClamp: Float, _ maxMipmapLevelClamp: Float
 ) -> CUresult {
     CUDADriver.enter(411)
-    return CUDADriver.texRefSetMipmapLevelClamp(hTexRef, minMipmapLevelClamp, maxMipmapLevelClamp)
+    return CUDADriver.reported(411, CUDADriver.texRefSetMipmapLevelClamp(
+        hTexRef, minMipmapLevelClamp, maxMipmapLevelClamp))
 }
 
 @c @implementation
 public func cuTexRefSetMaxAnisotropy(_ hTexRef: CUtexref!, _ maxAniso: UInt32) -> CUresult {
     CUDADriver.enter(412)
-    return CUDADriver.texRefSetMaxAnisotropy(hTexRef, maxAniso)
+    return CUDADriver.reported(412, CUDADriver.texRefSetMaxAnisotropy(hTexRef, maxAniso))
 }
 
 @c @implementation
 public func cuTexRefSetBorderColor(_ hTexRef: CUtexref!, _ pBorderColor: UnsafeMutablePointer<Float>!) -> CUresult {
     CUDADriver.enter(413)
-    return CUDADriver.texRefSetBorderColor(hTexRef, pBorderColor)
+    return CUDADriver.reported(413, CUDADriver.texRefSetBorderColor(hTexRef, pBorderColor))
 }
 
 @c @implementation
 public func cuTexRefSetFlags(_ hTexRef: CUtexref!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(414)
-    return CUDADriver.texRefSetFlags(hTexRef, Flags)
+    return CUDADriver.reported(414, CUDADriver.texRefSetFlags(hTexRef, Flags))
 }
 
 @c @implementation
 public func cuTexRefGetAddress_v2(_ pdptr: UnsafeMutablePointer<CUdeviceptr>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(415)
-    return CUDADriver.texRefGetAddressV2(pdptr, hTexRef)
+    return CUDADriver.reported(415, CUDADriver.texRefGetAddressV2(pdptr, hTexRef))
 }
 
 @c @implementation
 public func cuTexRefGetArray(_ phArray: UnsafeMutablePointer<CUarray?>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(416)
-    return CUDADriver.texRefGetArray(phArray, hTexRef)
+    return CUDADriver.reported(416, CUDADriver.texRefGetArray(phArray, hTexRef))
 }
 
 @c @implementation
@@ -106,7 +107,7 @@ public func cuTexRefGetMipmappedArray(
     _ phMipmappedArray: UnsafeMutablePointer<CUmipmappedArray?>!, _ hTexRef: CUtexref!
 ) -> CUresult {
     CUDADriver.enter(417)
-    return CUDADriver.texRefGetMipmappedArray(phMipmappedArray, hTexRef)
+    return CUDADriver.reported(417, CUDADriver.texRefGetMipmappedArray(phMipmappedArray, hTexRef))
 }
 
 @c @implementation
@@ -114,13 +115,13 @@ public func cuTexRefGetAddressMode(
     _ pam: UnsafeMutablePointer<CUaddress_mode>!, _ hTexRef: CUtexref!, _ dim: Int32
 ) -> CUresult {
     CUDADriver.enter(418)
-    return CUDADriver.texRefGetAddressMode(pam, hTexRef, dim)
+    return CUDADriver.reported(418, CUDADriver.texRefGetAddressMode(pam, hTexRef, dim))
 }
 
 @c @implementation
 public func cuTexRefGetFilterMode(_ pfm: UnsafeMutablePointer<CUfilter_mode>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(419)
-    return CUDADriver.texRefGetFilterMode(pfm, hTexRef)
+    return CUDADriver.reported(419, CUDADriver.texRefGetFilterMode(pfm, hTexRef))
 }
 
 @c @implementation
@@ -129,19 +130,19 @@ public func cuTexRefGetFormat(
     _ hTexRef: CUtexref!
 ) -> CUresult {
     CUDADriver.enter(420)
-    return CUDADriver.texRefGetFormat(pFormat, pNumChannels, hTexRef)
+    return CUDADriver.reported(420, CUDADriver.texRefGetFormat(pFormat, pNumChannels, hTexRef))
 }
 
 @c @implementation
 public func cuTexRefGetMipmapFilterMode(_ pfm: UnsafeMutablePointer<CUfilter_mode>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(421)
-    return CUDADriver.texRefGetMipmapFilterMode(pfm, hTexRef)
+    return CUDADriver.reported(421, CUDADriver.texRefGetMipmapFilterMode(pfm, hTexRef))
 }
 
 @c @implementation
 public func cuTexRefGetMipmapLevelBias(_ pbias: UnsafeMutablePointer<Float>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(422)
-    return CUDADriver.texRefGetMipmapLevelBias(pbias, hTexRef)
+    return CUDADriver.reported(422, CUDADriver.texRefGetMipmapLevelBias(pbias, hTexRef))
 }
 
 @c @implementation
@@ -150,49 +151,50 @@ public func cuTexRefGetMipmapLevelClamp(
     _ hTexRef: CUtexref!
 ) -> CUresult {
     CUDADriver.enter(423)
-    return CUDADriver.texRefGetMipmapLevelClamp(pminMipmapLevelClamp, pmaxMipmapLevelClamp, hTexRef)
+    return CUDADriver.reported(423, CUDADriver.texRefGetMipmapLevelClamp(
+        pminMipmapLevelClamp, pmaxMipmapLevelClamp, hTexRef))
 }
 
 @c @implementation
 public func cuTexRefGetMaxAnisotropy(_ pmaxAniso: UnsafeMutablePointer<Int32>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(424)
-    return CUDADriver.texRefGetMaxAnisotropy(pmaxAniso, hTexRef)
+    return CUDADriver.reported(424, CUDADriver.texRefGetMaxAnisotropy(pmaxAniso, hTexRef))
 }
 
 @c @implementation
 public func cuTexRefGetBorderColor(_ pBorderColor: UnsafeMutablePointer<Float>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(425)
-    return CUDADriver.texRefGetBorderColor(pBorderColor, hTexRef)
+    return CUDADriver.reported(425, CUDADriver.texRefGetBorderColor(pBorderColor, hTexRef))
 }
 
 @c @implementation
 public func cuTexRefGetFlags(_ pFlags: UnsafeMutablePointer<UInt32>!, _ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(426)
-    return CUDADriver.texRefGetFlags(pFlags, hTexRef)
+    return CUDADriver.reported(426, CUDADriver.texRefGetFlags(pFlags, hTexRef))
 }
 
 @c @implementation
 public func cuTexRefCreate(_ pTexRef: UnsafeMutablePointer<CUtexref?>!) -> CUresult {
     CUDADriver.enter(427)
-    return CUDADriver.texRefCreate(pTexRef)
+    return CUDADriver.reported(427, CUDADriver.texRefCreate(pTexRef))
 }
 
 @c @implementation
 public func cuTexRefDestroy(_ hTexRef: CUtexref!) -> CUresult {
     CUDADriver.enter(428)
-    return CUDADriver.texRefDestroy(hTexRef)
+    return CUDADriver.reported(428, CUDADriver.texRefDestroy(hTexRef))
 }
 
 @c @implementation
 public func cuSurfRefSetArray(_ hSurfRef: CUsurfref!, _ hArray: CUarray!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(429)
-    return CUDADriver.surfRefSetArray(hSurfRef, hArray, Flags)
+    return CUDADriver.reported(429, CUDADriver.surfRefSetArray(hSurfRef, hArray, Flags))
 }
 
 @c @implementation
 public func cuSurfRefGetArray(_ phArray: UnsafeMutablePointer<CUarray?>!, _ hSurfRef: CUsurfref!) -> CUresult {
     CUDADriver.enter(430)
-    return CUDADriver.surfRefGetArray(phArray, hSurfRef)
+    return CUDADriver.reported(430, CUDADriver.surfRefGetArray(phArray, hSurfRef))
 }
 
 @c @implementation
@@ -201,13 +203,13 @@ public func cuTexObjectCreate(
     _ pTexDesc: UnsafePointer<CUDA_TEXTURE_DESC>!, _ pResViewDesc: UnsafePointer<CUDA_RESOURCE_VIEW_DESC>!
 ) -> CUresult {
     CUDADriver.enter(431)
-    return CUDADriver.texObjectCreate(pTexObject, pResDesc, pTexDesc, pResViewDesc)
+    return CUDADriver.reported(431, CUDADriver.texObjectCreate(pTexObject, pResDesc, pTexDesc, pResViewDesc))
 }
 
 @c @implementation
 public func cuTexObjectDestroy(_ texObject: CUtexObject) -> CUresult {
     CUDADriver.enter(432)
-    return CUDADriver.texObjectDestroy(texObject)
+    return CUDADriver.reported(432, CUDADriver.texObjectDestroy(texObject))
 }
 
 @c @implementation
@@ -215,7 +217,7 @@ public func cuTexObjectGetResourceDesc(
     _ pResDesc: UnsafeMutablePointer<CUDA_RESOURCE_DESC>!, _ texObject: CUtexObject
 ) -> CUresult {
     CUDADriver.enter(433)
-    return CUDADriver.texObjectGetResourceDesc(pResDesc, texObject)
+    return CUDADriver.reported(433, CUDADriver.texObjectGetResourceDesc(pResDesc, texObject))
 }
 
 @c @implementation
@@ -223,7 +225,7 @@ public func cuTexObjectGetTextureDesc(
     _ pTexDesc: UnsafeMutablePointer<CUDA_TEXTURE_DESC>!, _ texObject: CUtexObject
 ) -> CUresult {
     CUDADriver.enter(434)
-    return CUDADriver.texObjectGetTextureDesc(pTexDesc, texObject)
+    return CUDADriver.reported(434, CUDADriver.texObjectGetTextureDesc(pTexDesc, texObject))
 }
 
 @c @implementation
@@ -231,7 +233,7 @@ public func cuTexObjectGetResourceViewDesc(
     _ pResViewDesc: UnsafeMutablePointer<CUDA_RESOURCE_VIEW_DESC>!, _ texObject: CUtexObject
 ) -> CUresult {
     CUDADriver.enter(435)
-    return CUDADriver.texObjectGetResourceViewDesc(pResViewDesc, texObject)
+    return CUDADriver.reported(435, CUDADriver.texObjectGetResourceViewDesc(pResViewDesc, texObject))
 }
 
 @c @implementation
@@ -239,13 +241,13 @@ public func cuSurfObjectCreate(
     _ pSurfObject: UnsafeMutablePointer<CUsurfObject>!, _ pResDesc: UnsafePointer<CUDA_RESOURCE_DESC>!
 ) -> CUresult {
     CUDADriver.enter(436)
-    return CUDADriver.surfObjectCreate(pSurfObject, pResDesc)
+    return CUDADriver.reported(436, CUDADriver.surfObjectCreate(pSurfObject, pResDesc))
 }
 
 @c @implementation
 public func cuSurfObjectDestroy(_ surfObject: CUsurfObject) -> CUresult {
     CUDADriver.enter(437)
-    return CUDADriver.surfObjectDestroy(surfObject)
+    return CUDADriver.reported(437, CUDADriver.surfObjectDestroy(surfObject))
 }
 
 @c @implementation
@@ -253,7 +255,7 @@ public func cuSurfObjectGetResourceDesc(
     _ pResDesc: UnsafeMutablePointer<CUDA_RESOURCE_DESC>!, _ surfObject: CUsurfObject
 ) -> CUresult {
     CUDADriver.enter(438)
-    return CUDADriver.surfObjectGetResourceDesc(pResDesc, surfObject)
+    return CUDADriver.reported(438, CUDADriver.surfObjectGetResourceDesc(pResDesc, surfObject))
 }
 
 @c @implementation
@@ -261,7 +263,7 @@ public func cuTexRefSetAddress2D_v2(
     _ hTexRef: CUtexref!, _ desc: UnsafePointer<CUDA_ARRAY_DESCRIPTOR>!, _ dptr: CUdeviceptr, _ Pitch: Int
 ) -> CUresult {
     CUDADriver.enter(491)
-    return CUDADriver.texRefSetAddress2DV3(hTexRef, desc, dptr, Pitch)
+    return CUDADriver.reported(491, CUDADriver.texRefSetAddress2DV3(hTexRef, desc, dptr, Pitch))
 }
 
 @c @implementation

@@ -77,6 +77,10 @@ public enum CommandID {
     public static let physicalExport: UInt16 = 47
     /// ``PhysicalImport``
     public static let physicalImport: UInt16 = 48
+    /// ``Download``
+    public static let download: UInt16 = 49
+    /// ``DownloadCollect``
+    public static let downloadCollect: UInt16 = 50
     /// ``GraphInstantiate``
     public static let graphInstantiate: UInt16 = 60
     /// ``GraphUpdate``
@@ -95,6 +99,32 @@ public enum CommandID {
     public static let hostBytes: UInt16 = 67
     /// ``StreamMemoryOperations``
     public static let streamMemoryOperations: UInt16 = 80
+    /// ``ArrayCreate``
+    public static let arrayCreate: UInt16 = 81
+    /// ``ArrayDestroy``
+    public static let arrayDestroy: UInt16 = 82
+    /// ``CopyHostToArray``
+    public static let copyHostToArray: UInt16 = 83
+    /// ``CopyArrayToHost``
+    public static let copyArrayToHost: UInt16 = 84
+    /// ``CopyArrayToDevice``
+    public static let copyArrayToDevice: UInt16 = 85
+    /// ``CopyDeviceToArray``
+    public static let copyDeviceToArray: UInt16 = 86
+    /// ``CopyArrayToArray``
+    public static let copyArrayToArray: UInt16 = 87
+    /// ``TextureCreate``
+    public static let textureCreate: UInt16 = 88
+    /// ``SurfaceCreate``
+    public static let surfaceCreate: UInt16 = 89
+    /// ``TextureDestroy``
+    public static let textureDestroy: UInt16 = 90
+    /// ``TextureObtain``
+    public static let textureObtain: UInt16 = 91
+    /// ``SurfaceObtain``
+    public static let surfaceObtain: UInt16 = 92
+    /// ``TensorMapEncode``
+    public static let tensorMapEncode: UInt16 = 93
     /// ``ModuleOpen``
     public static let moduleOpen: UInt16 = 100
     /// ``FunctionPrepare``
@@ -180,6 +210,8 @@ public enum CommandID {
         case 46: "memorySetAccess"
         case 47: "physicalExport"
         case 48: "physicalImport"
+        case 49: "download"
+        case 50: "downloadCollect"
         case 60: "graphInstantiate"
         case 61: "graphUpdate"
         case 62: "graphLaunch"
@@ -189,6 +221,19 @@ public enum CommandID {
         case 66: "copyFromHost"
         case 67: "hostBytes"
         case 80: "streamMemoryOperations"
+        case 81: "arrayCreate"
+        case 82: "arrayDestroy"
+        case 83: "copyHostToArray"
+        case 84: "copyArrayToHost"
+        case 85: "copyArrayToDevice"
+        case 86: "copyDeviceToArray"
+        case 87: "copyArrayToArray"
+        case 88: "textureCreate"
+        case 89: "surfaceCreate"
+        case 90: "textureDestroy"
+        case 91: "textureObtain"
+        case 92: "surfaceObtain"
+        case 93: "tensorMapEncode"
         case 100: "moduleOpen"
         case 101: "functionPrepare"
         case 102: "functionDescribe"

@@ -1328,6 +1328,91 @@ public struct PhysicalImport: SyncCommand, Sendable {
     }
 }
 
+/// Copies device memory, in the order of a stream, into bytes that a later downloadCollect brings.
+public struct Download: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 49 }
+
+    public var download: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        download: UInt64, address: UInt64, pitch: UInt64, slicePitch: UInt64, width: UInt64, height: UInt64,
+        depth: UInt64, stream: UInt64
+    ) {
+        self.download = download
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 64 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(download)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        download = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Waits (kind 0 for nothing, 1 the context, 2 a stream, 3 an event, 4 and 5 only ask) and brings all downloads that are complete.
+public struct DownloadCollect: SyncCommand, Sendable {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 50 }
+
+    public var kind: UInt32
+    public var object: UInt64
+
+    @inlinable
+    public init(kind: UInt32, object: UInt64) {
+        self.kind = kind
+        self.object = object
+    }
+
+    @inlinable public var encodedByteCount: Int { 12 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(kind)
+        writer.write(object)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        kind = try reader.read()
+        object = try reader.read()
+    }
+}
+
 /// Makes an executable graph of the bulk bytes, a graph plan.
 public struct GraphInstantiate: SyncCommand, Sendable {
     public typealias Reply = EmptyReply
@@ -1640,6 +1725,649 @@ public struct StreamMemoryOperations: AsyncCommand {
     public init(from reader: inout WireReader) throws(WireError) {
         stream = try reader.read()
         operations = try reader.readBytes()
+    }
+}
+
+/// Creates an array, or a mipmapped one; sizes in texels, format and flags as in CUDA_ARRAY3D_DESCRIPTOR.
+public struct ArrayCreate: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 81 }
+
+    public var array: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var format: UInt32
+    public var channelCount: UInt32
+    public var flags: UInt32
+    public var levelCount: UInt32
+
+    @inlinable
+    public init(
+        array: UInt64, width: UInt64, height: UInt64, depth: UInt64, format: UInt32, channelCount: UInt32,
+        flags: UInt32, levelCount: UInt32
+    ) {
+        self.array = array
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.format = format
+        self.channelCount = channelCount
+        self.flags = flags
+        self.levelCount = levelCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 48 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(array)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(format)
+        writer.write(channelCount)
+        writer.write(flags)
+        writer.write(levelCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        array = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        format = try reader.read()
+        channelCount = try reader.read()
+        flags = try reader.read()
+        levelCount = try reader.read()
+    }
+}
+
+/// Destroys an array.
+public struct ArrayDestroy: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 82 }
+
+    public var array: UInt64
+
+    @inlinable
+    public init(array: UInt64) {
+        self.array = array
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(array)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        array = try reader.read()
+    }
+}
+
+/// Writes densely packed bulk bytes to a box of an array; x and width in bytes.
+public struct CopyHostToArray: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 83 }
+    @inlinable public static var isBulk: Bool { true }
+
+    public var bulkByteCount: UInt64
+    public var array: UInt64
+    public var level: UInt32
+    public var x: UInt64
+    public var y: UInt64
+    public var z: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        bulkByteCount: UInt64, array: UInt64, level: UInt32, x: UInt64, y: UInt64, z: UInt64, width: UInt64,
+        height: UInt64, depth: UInt64, stream: UInt64
+    ) {
+        self.bulkByteCount = bulkByteCount
+        self.array = array
+        self.level = level
+        self.x = x
+        self.y = y
+        self.z = z
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 76 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(bulkByteCount)
+        writer.write(array)
+        writer.write(level)
+        writer.write(x)
+        writer.write(y)
+        writer.write(z)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        bulkByteCount = try reader.read()
+        array = try reader.read()
+        level = try reader.read()
+        x = try reader.read()
+        y = try reader.read()
+        z = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Reads a box of an array, densely packed; x and width in bytes.
+public struct CopyArrayToHost: SyncCommand, Sendable {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 84 }
+
+    public var array: UInt64
+    public var level: UInt32
+    public var x: UInt64
+    public var y: UInt64
+    public var z: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        array: UInt64, level: UInt32, x: UInt64, y: UInt64, z: UInt64, width: UInt64, height: UInt64, depth: UInt64,
+        stream: UInt64
+    ) {
+        self.array = array
+        self.level = level
+        self.x = x
+        self.y = y
+        self.z = z
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 68 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(array)
+        writer.write(level)
+        writer.write(x)
+        writer.write(y)
+        writer.write(z)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        array = try reader.read()
+        level = try reader.read()
+        x = try reader.read()
+        y = try reader.read()
+        z = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Copies a box of an array to device memory; x and width in bytes.
+public struct CopyArrayToDevice: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 85 }
+
+    public var array: UInt64
+    public var level: UInt32
+    public var x: UInt64
+    public var y: UInt64
+    public var z: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        array: UInt64, level: UInt32, x: UInt64, y: UInt64, z: UInt64, address: UInt64, pitch: UInt64,
+        slicePitch: UInt64, width: UInt64, height: UInt64, depth: UInt64, stream: UInt64
+    ) {
+        self.array = array
+        self.level = level
+        self.x = x
+        self.y = y
+        self.z = z
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 92 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(array)
+        writer.write(level)
+        writer.write(x)
+        writer.write(y)
+        writer.write(z)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        array = try reader.read()
+        level = try reader.read()
+        x = try reader.read()
+        y = try reader.read()
+        z = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Copies device memory to a box of an array; x and width in bytes.
+public struct CopyDeviceToArray: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 86 }
+
+    public var array: UInt64
+    public var level: UInt32
+    public var x: UInt64
+    public var y: UInt64
+    public var z: UInt64
+    public var address: UInt64
+    public var pitch: UInt64
+    public var slicePitch: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        array: UInt64, level: UInt32, x: UInt64, y: UInt64, z: UInt64, address: UInt64, pitch: UInt64,
+        slicePitch: UInt64, width: UInt64, height: UInt64, depth: UInt64, stream: UInt64
+    ) {
+        self.array = array
+        self.level = level
+        self.x = x
+        self.y = y
+        self.z = z
+        self.address = address
+        self.pitch = pitch
+        self.slicePitch = slicePitch
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 92 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(array)
+        writer.write(level)
+        writer.write(x)
+        writer.write(y)
+        writer.write(z)
+        writer.write(address)
+        writer.write(pitch)
+        writer.write(slicePitch)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        array = try reader.read()
+        level = try reader.read()
+        x = try reader.read()
+        y = try reader.read()
+        z = try reader.read()
+        address = try reader.read()
+        pitch = try reader.read()
+        slicePitch = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Copies a box between two arrays; x and width in bytes.
+public struct CopyArrayToArray: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 87 }
+
+    public var destination: UInt64
+    public var destinationLevel: UInt32
+    public var destinationX: UInt64
+    public var destinationY: UInt64
+    public var destinationZ: UInt64
+    public var source: UInt64
+    public var sourceLevel: UInt32
+    public var sourceX: UInt64
+    public var sourceY: UInt64
+    public var sourceZ: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        destination: UInt64, destinationLevel: UInt32, destinationX: UInt64, destinationY: UInt64,
+        destinationZ: UInt64, source: UInt64, sourceLevel: UInt32, sourceX: UInt64, sourceY: UInt64, sourceZ: UInt64,
+        width: UInt64, height: UInt64, depth: UInt64, stream: UInt64
+    ) {
+        self.destination = destination
+        self.destinationLevel = destinationLevel
+        self.destinationX = destinationX
+        self.destinationY = destinationY
+        self.destinationZ = destinationZ
+        self.source = source
+        self.sourceLevel = sourceLevel
+        self.sourceX = sourceX
+        self.sourceY = sourceY
+        self.sourceZ = sourceZ
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 104 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(destination)
+        writer.write(destinationLevel)
+        writer.write(destinationX)
+        writer.write(destinationY)
+        writer.write(destinationZ)
+        writer.write(source)
+        writer.write(sourceLevel)
+        writer.write(sourceX)
+        writer.write(sourceY)
+        writer.write(sourceZ)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        destination = try reader.read()
+        destinationLevel = try reader.read()
+        destinationX = try reader.read()
+        destinationY = try reader.read()
+        destinationZ = try reader.read()
+        source = try reader.read()
+        sourceLevel = try reader.read()
+        sourceX = try reader.read()
+        sourceY = try reader.read()
+        sourceZ = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Creates a texture under a number that the client picked; the bytes are a TextureDescription.
+public struct TextureCreate: AsyncCommand {
+    @inlinable public static var id: UInt16 { 88 }
+
+    public var texture: UInt64
+    public var description: UnsafeRawBufferPointer
+
+    @inlinable
+    public init(texture: UInt64, description: UnsafeRawBufferPointer) {
+        self.texture = texture
+        self.description = description
+    }
+
+    @inlinable public var encodedByteCount: Int { 12 + description.count }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(texture)
+        writer.writeBytes(description)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        texture = try reader.read()
+        description = try reader.readBytes()
+    }
+}
+
+/// Creates a surface of an array under a number that the client picked.
+public struct SurfaceCreate: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 89 }
+
+    public var surface: UInt64
+    public var array: UInt64
+    public var level: UInt32
+
+    @inlinable
+    public init(surface: UInt64, array: UInt64, level: UInt32) {
+        self.surface = surface
+        self.array = array
+        self.level = level
+    }
+
+    @inlinable public var encodedByteCount: Int { 20 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(surface)
+        writer.write(array)
+        writer.write(level)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        surface = try reader.read()
+        array = try reader.read()
+        level = try reader.read()
+    }
+}
+
+/// Destroys a texture or a surface after the launches before it.
+public struct TextureDestroy: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 90 }
+
+    public var texture: UInt64
+
+    @inlinable
+    public init(texture: UInt64) {
+        self.texture = texture
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(texture)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        texture = try reader.read()
+    }
+}
+
+/// Creates a texture on a device that picks the number itself.
+public struct TextureObtain: SyncCommand {
+    @inlinable public static var id: UInt16 { 91 }
+
+    public var description: UnsafeRawBufferPointer
+
+    @inlinable
+    public init(description: UnsafeRawBufferPointer) {
+        self.description = description
+    }
+
+    @inlinable public var encodedByteCount: Int { 4 + description.count }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.writeBytes(description)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        description = try reader.readBytes()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var texture: UInt64 = 0
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 8 }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(texture)
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            texture = try reader.read()
+        }
+    }
+}
+
+/// Creates a surface of an array on a device that picks the number itself.
+public struct SurfaceObtain: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 92 }
+
+    public var array: UInt64
+    public var level: UInt32
+
+    @inlinable
+    public init(array: UInt64, level: UInt32) {
+        self.array = array
+        self.level = level
+    }
+
+    @inlinable public var encodedByteCount: Int { 12 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(array)
+        writer.write(level)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        array = try reader.read()
+        level = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var surface: UInt64 = 0
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 8 }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(surface)
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            surface = try reader.read()
+        }
+    }
+}
+
+/// Encodes a tensor map in the form of the device; the bytes are a TensorMapRequest.
+public struct TensorMapEncode: SyncCommand {
+    @inlinable public static var id: UInt16 { 93 }
+
+    public var request: UnsafeRawBufferPointer
+
+    @inlinable
+    public init(request: UnsafeRawBufferPointer) {
+        self.request = request
+    }
+
+    @inlinable public var encodedByteCount: Int { 4 + request.count }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.writeBytes(request)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        request = try reader.readBytes()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var bytes: [UInt8] = []
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 4 + bytes.count }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            bytes.withUnsafeBytes { writer.writeBytes($0) }
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            bytes = [UInt8](try reader.readBytes())
+        }
     }
 }
 

@@ -49,6 +49,16 @@ public final class RecordingHandler: CommandHandler {
     public var answerPhysicalExport: ((PhysicalExport, inout PhysicalExport.Reply) -> Void)?
     /// Fills the answer of ``PhysicalImport``.
     public var answerPhysicalImport: ((PhysicalImport, inout PhysicalImport.Reply) -> Void)?
+    /// Fills the answer of ``DownloadCollect``.
+    public var answerDownloadCollect: ((DownloadCollect, BulkSink) -> Void)?
+    /// Fills the answer of ``CopyArrayToHost``.
+    public var answerCopyArrayToHost: ((CopyArrayToHost, BulkSink) -> Void)?
+    /// Fills the answer of ``TextureObtain``.
+    public var answerTextureObtain: ((TextureObtain, inout TextureObtain.Reply) -> Void)?
+    /// Fills the answer of ``SurfaceObtain``.
+    public var answerSurfaceObtain: ((SurfaceObtain, inout SurfaceObtain.Reply) -> Void)?
+    /// Fills the answer of ``TensorMapEncode``.
+    public var answerTensorMapEncode: ((TensorMapEncode, inout TensorMapEncode.Reply) -> Void)?
     /// Fills the answer of ``ModuleOpen``.
     public var answerModuleOpen: ((ModuleOpen, inout ModuleOpen.Reply) -> Void)?
     /// Fills the answer of ``FunctionDescribe``.
@@ -302,6 +312,21 @@ public final class RecordingHandler: CommandHandler {
         answerPhysicalImport?(command, &reply)
     }
 
+    public func download(_ command: Download) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.download, command.address, command.pitch, command.slicePitch, command.width, command.height,
+            command.depth, command.stream,
+        ]
+        try record(Download.id, fields)
+    }
+
+    public func downloadCollect(
+        _ command: DownloadCollect, _ reply: inout DownloadCollect.Reply, _ sink: BulkSink
+    ) throws(CommandError) {
+        try record(DownloadCollect.id, [UInt64(truncatingIfNeeded: command.kind), command.object])
+        answerDownloadCollect?(command, sink)
+    }
+
     public func graphInstantiate(
         _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
     ) throws(CommandError) {
@@ -359,6 +384,93 @@ public final class RecordingHandler: CommandHandler {
 
     public func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError) {
         try record(StreamMemoryOperations.id, [command.stream], bytes: command.operations)
+    }
+
+    public func arrayCreate(_ command: ArrayCreate) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.array, command.width, command.height, command.depth, UInt64(truncatingIfNeeded: command.format),
+            UInt64(truncatingIfNeeded: command.channelCount), UInt64(truncatingIfNeeded: command.flags),
+            UInt64(truncatingIfNeeded: command.levelCount),
+        ]
+        try record(ArrayCreate.id, fields)
+    }
+
+    public func arrayDestroy(_ command: ArrayDestroy) throws(CommandError) {
+        try record(ArrayDestroy.id, [command.array])
+    }
+
+    public func copyHostToArray(_ command: CopyHostToArray, _ bulk: BulkSource) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.bulkByteCount, command.array, UInt64(truncatingIfNeeded: command.level), command.x, command.y,
+            command.z, command.width, command.height, command.depth, command.stream,
+        ]
+        try record(CopyHostToArray.id, fields, bulk: try contents(bulk, command.bulkByteCount))
+    }
+
+    public func copyArrayToHost(
+        _ command: CopyArrayToHost, _ reply: inout CopyArrayToHost.Reply, _ sink: BulkSink
+    ) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.array, UInt64(truncatingIfNeeded: command.level), command.x, command.y, command.z, command.width,
+            command.height, command.depth, command.stream,
+        ]
+        try record(CopyArrayToHost.id, fields)
+        answerCopyArrayToHost?(command, sink)
+    }
+
+    public func copyArrayToDevice(_ command: CopyArrayToDevice) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.array, UInt64(truncatingIfNeeded: command.level), command.x, command.y, command.z,
+            command.address, command.pitch, command.slicePitch, command.width, command.height, command.depth,
+            command.stream,
+        ]
+        try record(CopyArrayToDevice.id, fields)
+    }
+
+    public func copyDeviceToArray(_ command: CopyDeviceToArray) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.array, UInt64(truncatingIfNeeded: command.level), command.x, command.y, command.z,
+            command.address, command.pitch, command.slicePitch, command.width, command.height, command.depth,
+            command.stream,
+        ]
+        try record(CopyDeviceToArray.id, fields)
+    }
+
+    public func copyArrayToArray(_ command: CopyArrayToArray) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.destination, UInt64(truncatingIfNeeded: command.destinationLevel), command.destinationX,
+            command.destinationY, command.destinationZ, command.source,
+            UInt64(truncatingIfNeeded: command.sourceLevel), command.sourceX, command.sourceY, command.sourceZ,
+            command.width, command.height, command.depth, command.stream,
+        ]
+        try record(CopyArrayToArray.id, fields)
+    }
+
+    public func textureCreate(_ command: TextureCreate) throws(CommandError) {
+        try record(TextureCreate.id, [command.texture], bytes: command.description)
+    }
+
+    public func surfaceCreate(_ command: SurfaceCreate) throws(CommandError) {
+        try record(SurfaceCreate.id, [command.surface, command.array, UInt64(truncatingIfNeeded: command.level)])
+    }
+
+    public func textureDestroy(_ command: TextureDestroy) throws(CommandError) {
+        try record(TextureDestroy.id, [command.texture])
+    }
+
+    public func textureObtain(_ command: TextureObtain, _ reply: inout TextureObtain.Reply) throws(CommandError) {
+        try record(TextureObtain.id, [], bytes: command.description)
+        answerTextureObtain?(command, &reply)
+    }
+
+    public func surfaceObtain(_ command: SurfaceObtain, _ reply: inout SurfaceObtain.Reply) throws(CommandError) {
+        try record(SurfaceObtain.id, [command.array, UInt64(truncatingIfNeeded: command.level)])
+        answerSurfaceObtain?(command, &reply)
+    }
+
+    public func tensorMapEncode(_ command: TensorMapEncode, _ reply: inout TensorMapEncode.Reply) throws(CommandError) {
+        try record(TensorMapEncode.id, [], bytes: command.request)
+        answerTensorMapEncode?(command, &reply)
     }
 
     public func moduleOpen(_ command: ModuleOpen, _ reply: inout ModuleOpen.Reply) throws(CommandError) {

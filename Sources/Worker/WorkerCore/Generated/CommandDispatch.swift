@@ -299,6 +299,22 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case Download.id:
+            let command = try context.decode(Download.self, from: payload)
+            do throws(CommandError) {
+                try handler.download(command)
+            } catch {
+                context.fail(error)
+            }
+        case DownloadCollect.id:
+            let command = try context.decode(DownloadCollect.self, from: payload)
+            var reply = DownloadCollect.Reply()
+            do throws(CommandError) {
+                try handler.downloadCollect(command, &reply, context.sink)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case GraphInstantiate.id:
             let command = try context.decode(GraphInstantiate.self, from: payload)
             let bulk = try context.bulk(command.bulkByteCount)
@@ -367,6 +383,106 @@ public enum CommandDispatch {
             } catch {
                 context.fail(error)
             }
+        case ArrayCreate.id:
+            let command = try context.decode(ArrayCreate.self, from: payload)
+            do throws(CommandError) {
+                try handler.arrayCreate(command)
+            } catch {
+                context.fail(error)
+            }
+        case ArrayDestroy.id:
+            let command = try context.decode(ArrayDestroy.self, from: payload)
+            do throws(CommandError) {
+                try handler.arrayDestroy(command)
+            } catch {
+                context.fail(error)
+            }
+        case CopyHostToArray.id:
+            let command = try context.decode(CopyHostToArray.self, from: payload)
+            let bulk = try context.bulk(command.bulkByteCount)
+            do throws(CommandError) {
+                try handler.copyHostToArray(command, bulk)
+            } catch {
+                context.fail(error)
+            }
+        case CopyArrayToHost.id:
+            let command = try context.decode(CopyArrayToHost.self, from: payload)
+            var reply = CopyArrayToHost.Reply()
+            do throws(CommandError) {
+                try handler.copyArrayToHost(command, &reply, context.sink)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case CopyArrayToDevice.id:
+            let command = try context.decode(CopyArrayToDevice.self, from: payload)
+            do throws(CommandError) {
+                try handler.copyArrayToDevice(command)
+            } catch {
+                context.fail(error)
+            }
+        case CopyDeviceToArray.id:
+            let command = try context.decode(CopyDeviceToArray.self, from: payload)
+            do throws(CommandError) {
+                try handler.copyDeviceToArray(command)
+            } catch {
+                context.fail(error)
+            }
+        case CopyArrayToArray.id:
+            let command = try context.decode(CopyArrayToArray.self, from: payload)
+            do throws(CommandError) {
+                try handler.copyArrayToArray(command)
+            } catch {
+                context.fail(error)
+            }
+        case TextureCreate.id:
+            let command = try context.decode(TextureCreate.self, from: payload)
+            do throws(CommandError) {
+                try handler.textureCreate(command)
+            } catch {
+                context.fail(error)
+            }
+        case SurfaceCreate.id:
+            let command = try context.decode(SurfaceCreate.self, from: payload)
+            do throws(CommandError) {
+                try handler.surfaceCreate(command)
+            } catch {
+                context.fail(error)
+            }
+        case TextureDestroy.id:
+            let command = try context.decode(TextureDestroy.self, from: payload)
+            do throws(CommandError) {
+                try handler.textureDestroy(command)
+            } catch {
+                context.fail(error)
+            }
+        case TextureObtain.id:
+            let command = try context.decode(TextureObtain.self, from: payload)
+            var reply = TextureObtain.Reply()
+            do throws(CommandError) {
+                try handler.textureObtain(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case SurfaceObtain.id:
+            let command = try context.decode(SurfaceObtain.self, from: payload)
+            var reply = SurfaceObtain.Reply()
+            do throws(CommandError) {
+                try handler.surfaceObtain(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case TensorMapEncode.id:
+            let command = try context.decode(TensorMapEncode.self, from: payload)
+            var reply = TensorMapEncode.Reply()
+            do throws(CommandError) {
+                try handler.tensorMapEncode(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case ModuleOpen.id:
             let command = try context.decode(ModuleOpen.self, from: payload)
             var reply = ModuleOpen.Reply()

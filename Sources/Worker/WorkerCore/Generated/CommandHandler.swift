@@ -82,6 +82,12 @@ public protocol CommandHandler: AnyObject {
     func physicalExport(_ command: PhysicalExport, _ reply: inout PhysicalExport.Reply) throws(CommandError)
     /// Opens the physical object that another client, or this one, exported.
     func physicalImport(_ command: PhysicalImport, _ reply: inout PhysicalImport.Reply) throws(CommandError)
+    /// Copies device memory, in the order of a stream, into bytes that a later downloadCollect brings.
+    func download(_ command: Download) throws(CommandError)
+    /// Waits (kind 0 for nothing, 1 the context, 2 a stream, 3 an event, 4 and 5 only ask) and brings all downloads that are complete.
+    func downloadCollect(
+        _ command: DownloadCollect, _ reply: inout DownloadCollect.Reply, _ sink: BulkSink
+    ) throws(CommandError)
     /// Makes an executable graph of the bulk bytes, a graph plan.
     func graphInstantiate(
         _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
@@ -102,6 +108,34 @@ public protocol CommandHandler: AnyObject {
     func hostBytes(_ command: HostBytes, _ bulk: BulkSource) throws(CommandError)
     /// Waits for words of memory or writes them, in the order of a stream: entries of kind u32, flags u32, address u64, value u64.
     func streamMemoryOperations(_ command: StreamMemoryOperations) throws(CommandError)
+    /// Creates an array, or a mipmapped one; sizes in texels, format and flags as in CUDA_ARRAY3D_DESCRIPTOR.
+    func arrayCreate(_ command: ArrayCreate) throws(CommandError)
+    /// Destroys an array.
+    func arrayDestroy(_ command: ArrayDestroy) throws(CommandError)
+    /// Writes densely packed bulk bytes to a box of an array; x and width in bytes.
+    func copyHostToArray(_ command: CopyHostToArray, _ bulk: BulkSource) throws(CommandError)
+    /// Reads a box of an array, densely packed; x and width in bytes.
+    func copyArrayToHost(
+        _ command: CopyArrayToHost, _ reply: inout CopyArrayToHost.Reply, _ sink: BulkSink
+    ) throws(CommandError)
+    /// Copies a box of an array to device memory; x and width in bytes.
+    func copyArrayToDevice(_ command: CopyArrayToDevice) throws(CommandError)
+    /// Copies device memory to a box of an array; x and width in bytes.
+    func copyDeviceToArray(_ command: CopyDeviceToArray) throws(CommandError)
+    /// Copies a box between two arrays; x and width in bytes.
+    func copyArrayToArray(_ command: CopyArrayToArray) throws(CommandError)
+    /// Creates a texture under a number that the client picked; the bytes are a TextureDescription.
+    func textureCreate(_ command: TextureCreate) throws(CommandError)
+    /// Creates a surface of an array under a number that the client picked.
+    func surfaceCreate(_ command: SurfaceCreate) throws(CommandError)
+    /// Destroys a texture or a surface after the launches before it.
+    func textureDestroy(_ command: TextureDestroy) throws(CommandError)
+    /// Creates a texture on a device that picks the number itself.
+    func textureObtain(_ command: TextureObtain, _ reply: inout TextureObtain.Reply) throws(CommandError)
+    /// Creates a surface of an array on a device that picks the number itself.
+    func surfaceObtain(_ command: SurfaceObtain, _ reply: inout SurfaceObtain.Reply) throws(CommandError)
+    /// Encodes a tensor map in the form of the device; the bytes are a TensorMapRequest.
+    func tensorMapEncode(_ command: TensorMapEncode, _ reply: inout TensorMapEncode.Reply) throws(CommandError)
     /// Loads an image that the worker may know by its hash (BLAKE2b, 32 bytes); state is 0 when it is loaded, 1 when it is not here, 2 when this worker keeps none.
     func moduleOpen(_ command: ModuleOpen, _ reply: inout ModuleOpen.Reply) throws(CommandError)
     /// Names a kernel that the module's snapshot described, by its place there; it is compiled at its first use.
