@@ -170,6 +170,10 @@ extension CUDADriver {
     static func copy3D(_ request: CUDA_MEMCPY3D, _ stream: UInt64, _ target: CallTarget) -> CUresult {
         let isEmpty = request.WidthInBytes == 0 || request.Height == 0 || request.Depth == 0
         guard !isEmpty else { return CUDA_SUCCESS }
+        if request.srcMemoryType == CU_MEMORYTYPE_ARRAY || request.dstMemoryType == CU_MEMORYTYPE_ARRAY {
+            let (source, destination) = corners(of: request)
+            return copyWithArray(request, to: destination, from: source, stream, target)
+        }
         let (status, plan) = planCopy(request, target)
         guard let plan else { return status }
         return copy(to: plan.to, from: plan.from, plan.box, stream: stream, target)
@@ -180,16 +184,7 @@ extension CUDADriver {
     /// What a request means.
     static func planCopy(_ request: CUDA_MEMCPY3D, _ target: CallTarget) -> (CUresult, CopyPlan?) {
         guard request.srcLOD == 0, request.dstLOD == 0 else { return (CUDA_ERROR_INVALID_VALUE, nil) }
-        let source = Corner(
-            type: request.srcMemoryType, host: UnsafeMutableRawPointer(mutating: request.srcHost),
-            device: request.srcDevice, x: request.srcXInBytes, y: request.srcY, z: request.srcZ,
-            pitch: request.srcPitch, height: request.srcHeight)
-        let destination = Corner(
-            type: request.dstMemoryType, host: request.dstHost, device: request.dstDevice, x: request.dstXInBytes,
-            y: request.dstY, z: request.dstZ, pitch: request.dstPitch, height: request.dstHeight)
-        if request.srcMemoryType == CU_MEMORYTYPE_ARRAY || request.dstMemoryType == CU_MEMORYTYPE_ARRAY {
-            return copyWithArray(request, to: destination, from: source, stream, target)
-        }
+        let (source, destination) = corners(of: request)
         let (sourceStatus, from) = plane(source, request, target)
         guard let from else { return (sourceStatus, nil) }
         let (destinationStatus, to) = plane(destination, request, target)
@@ -198,6 +193,17 @@ extension CUDADriver {
             return (CUDA_ERROR_INVALID_VALUE, nil)
         }
         return (CUDA_SUCCESS, (to, from, box))
+    }
+
+    private static func corners(of request: CUDA_MEMCPY3D) -> (source: Corner, destination: Corner) {
+        let source = Corner(
+            type: request.srcMemoryType, host: UnsafeMutableRawPointer(mutating: request.srcHost),
+            device: request.srcDevice, x: request.srcXInBytes, y: request.srcY, z: request.srcZ,
+            pitch: request.srcPitch, height: request.srcHeight)
+        let destination = Corner(
+            type: request.dstMemoryType, host: request.dstHost, device: request.dstDevice, x: request.dstXInBytes,
+            y: request.dstY, z: request.dstZ, pitch: request.dstPitch, height: request.dstHeight)
+        return (source, destination)
     }
 
     /// One side of a request.
