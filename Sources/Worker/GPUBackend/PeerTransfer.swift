@@ -10,8 +10,8 @@ public protocol PeerTransfer: AnyObject, Sendable {
     /// Moves the bytes of one row; false when the other end is gone.
     func move(_ row: UnsafeMutableRawBufferPointer) -> Bool
 
-    /// Tells the other end that this one is done, or why it is not, and waits for its word. Called in any case, also when
-    /// nothing else was; only the first call counts.
+    /// Tells the other end that this one is done, or why it is not, and waits for its word. Called in any case, also
+    /// when nothing else was; only the first call counts.
     func end(_ failure: BackendError?) throws(BackendError)
 }
 

@@ -104,7 +104,8 @@ extension Operation {
             .copy(let context, _, _), .fill(let context, _, _, _), .record(let context, _),
             .hostFunction(let context, _), .launch(let context, _), .waitValue(let context, _),
             .writeValue(let context, _, _, _), .after(let context, _), .download(let context, _, _),
-            .copyToHost(let context, _, _), .copyFromHost(let context, _, _), .exchange(let context, _, _), .array(let context, _):
+            .copyToHost(let context, _, _), .copyFromHost(let context, _, _), .exchange(let context, _, _),
+            .array(let context, _):
             context
         case .graph(let graph): graph.context
         }

@@ -1,8 +1,8 @@
 internal import PTX
 
 extension Decoder {
-    /// `cp.async.bulk…` and `cp.reduce.async.bulk…`. Copies are done at once, so groups of them are always complete,
-    /// and what only warms a cache is nothing.
+    /// `cp.async.bulk…` and `cp.reduce.async.bulk…`. Copies are done at once, so groups of them are always
+    /// complete, and what only warms a cache is nothing.
     mutating func decodeBulk(_ operation: Operation, _ operands: [PTXOperand]) throws(PTXError) {
         if operation.has("commit_group") || operation.has("wait_group") || operation.has("prefetch") { return }
         guard operation.modifiers.isDisjoint(with: ["im2col", "im2col::w", "im2col::w::128", "cp_mask"]),
@@ -13,7 +13,8 @@ extension Decoder {
             try decodeTensorCopy(operation, operands)
             return
         }
-        guard operands.count >= 3, case .address(let to, let toOffset) = operands[0], case .address(let from, let fromOffset) = operands[1]
+        guard operands.count >= 3, case .address(let to, let toOffset) = operands[0],
+            case .address(let from, let fromOffset) = operands[1]
         else { throw syntax("a copy takes two addresses") }
         let spaces = operation.instruction.modifiers.compactMap { PTXStateSpace(word: $0) }
         guard spaces.count == 2 else { throw operation.unsupported }

@@ -8,8 +8,8 @@ enum BulkHandlers {
     static let completes: UInt32 = 1
     /// `flags` of tensor copies: from shared memory.
     static let stores: UInt32 = 2
-    /// `flags`: adds to what is there instead of replacing it; the element's ``BulkElement`` from bit 8 up, the operation
-    /// from bit 16 up.
+    /// `flags`: adds to what is there instead of replacing it; the element's ``BulkElement`` from bit 8 up, the
+    /// operation from bit 16 up.
     static let reduces: UInt32 = 4
 
     /// e is the size in bytes.
@@ -128,15 +128,11 @@ private struct TensorCopy {
             return false
         }
         var place = start
-        for d4 in 0..<count(4) {
-            for d3 in 0..<count(3) {
-                for d2 in 0..<count(2) {
-                    for d1 in 0..<count(1) {
-                        guard row((d1, d2, d3, d4), at: place, size) else { return false }
-                        place &+= UInt64(count(0) * size)
-                    }
-                }
-            }
+        for number in 0..<count(1) * count(2) * count(3) * count(4) {
+            let (d1, rest) = (number % count(1), number / count(1))
+            let (d2, upper) = (rest % count(2), rest / count(2))
+            guard row((d1, d2, upper % count(3), upper / count(3)), at: place, size) else { return false }
+            place &+= UInt64(count(0) * size)
         }
         return true
     }

@@ -111,7 +111,8 @@ struct MemoryBarrierState {
 
 @inline(__always)
 private func update(
-    _ w: WarpPointer, _ i: InstructionPointer, _ body: (_ old: MemoryBarrierState, _ count: UInt32) -> MemoryBarrierState
+    _ w: WarpPointer, _ i: InstructionPointer,
+    _ body: (_ old: MemoryBarrierState, _ count: UInt32) -> MemoryBarrierState
 ) -> InstructionPointer? {
     let access = Access(bits: i.instruction.pointee.flags)
     let counts = lanes(w, i.instruction.pointee.b, as: UInt32.self)
