@@ -202,7 +202,8 @@ extension CUDALibrary {
         guard (try? cuModuleGetGlobal_v2(&address, &byteCount, module, text)) != nil, byteCount > 0 else { return nil }
         var isManaged: Int32 = 0
         _ = try? cuPointerGetAttribute(&isManaged, CU_POINTER_ATTRIBUTE_IS_MANAGED, address)
-        return ModuleGlobal(name: name, address: address, byteCount: UInt64(byteCount), isManaged: isDeclared || isManaged != 0)
+        return ModuleGlobal(
+            name: name, address: address, byteCount: UInt64(byteCount), isManaged: isDeclared || isManaged != 0)
     }
 }
 
