@@ -6,7 +6,7 @@ from conftest import EXPORTS
 
 SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors",
           "managed", "stream_memory", "virtual_memory", "graph_explicit", "graph_capture", "graph_threads",
-          "graph_special"]
+          "graph_special", "green_contexts", "small_families", "error_log", "export_tables", "pinned_order"]
 
 
 @pytest.mark.parametrize("name", SIMPLE)
@@ -20,8 +20,9 @@ def test_program_in_strict_mode(roost, programs, name):
     assert output.splitlines()[-1] == "PASS"
 
 
-def test_only_waiting_calls_pay_for_distance(roost, programs):
-    output = roost.run(programs / "distance", environment={"ROOST_RTT_US": "100000"})
+@pytest.mark.parametrize("name", ["distance", "local_answers", "lazy_library"])
+def test_only_waiting_calls_pay_for_distance(roost, programs, name):
+    output = roost.run(programs / name, environment={"ROOST_RTT_US": "100000"})
     assert output.splitlines()[-1] == "PASS"
 
 

@@ -20,7 +20,6 @@ MISSING = {
     "surfaces": "surfaces are not supported yet",
     "virtual_memory": "virtual memory management is not supported yet",
     "ipc": "memory and events between processes are not supported yet",
-    "stream_attributes": "attributes of streams are not supported yet",
 }
 
 
@@ -49,6 +48,20 @@ def test_cuda_program(roost, builder, name, major, link):
     if name == "device_printf":
         expected = [f"round {i} thread {j} value {i / 3:.3f} deep {'ab'[j]}%" for i in range(3) for j in range(2)]
         assert lines[:-1] == expected
+
+
+@pytest.mark.parametrize("version, major, link", [("12040", "12", "static"), ("11080", "11", "shared")])
+def test_advertised_version(roost, builder, version, major, link):
+    # A runtime library of its own version or an older minor one is content, and the handshake uses the same number.
+    output = roost.run(builder.program("vector_add", major, link), vram="256MiB",
+                       environment={"ROOST_DRIVER_VERSION": version, "VECTOR_ADD_DRIVER": version})
+    assert output.splitlines()[-1] == "PASS"
+
+
+def test_a_driver_older_than_the_runtime_is_refused(roost, builder):
+    output = roost.run(builder.program("vector_add", "13", "static"), vram="256MiB", status=1,
+                       environment={"ROOST_DRIVER_VERSION": "12040"})
+    assert "returned 35, not 0" in output
 
 
 def test_static_cudart_11_in_a_library(roost):

@@ -45,6 +45,28 @@ import Testing
     @Test("the published vector without a device")
     func withoutDevice() { #expect(answer(12_082, []) == "0779ef5e4ffa2dd207527503d1907bfa") }
 
+    @Test("several devices follow each other in their order behind the 48 bytes of the header")
+    func severalDevices() {
+        let first = ValidityFacts.Device(uuid: [UInt8](repeating: 1, count: 16), pciDomain: 0, pciBus: 2, pciDevice: 0)
+        let second = ValidityFacts.Device(uuid: [UInt8](0..<16), pciDomain: 1, pciBus: 0x81, pciDevice: 3)
+        var message: [UInt8] = []
+        func append(_ value: UInt64, _ byteCount: Int) {
+            for index in 0..<byteCount { message.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(index)))) }
+        }
+        for value: UInt64 in [12_080, 12_082, 0x002f_a423, 0xf79c_1000] { append(value, 4) }
+        for value: UInt64 in [0x7fff_f695_8240, 0x7fff_f695_8220, 0x7fff_f2aa_f4a0, 0x682b_9cee] { append(value, 8) }
+        for device in [first, second] {
+            message += device.uuid
+            for value in [device.pciDomain, device.pciBus, device.pciDevice] { append(UInt64(value), 4) }
+        }
+        #expect(message.count == 48 + 2 * 28)
+        let key: [UInt8] = [
+            0x14, 0x6A, 0xDD, 0xAE, 0x53, 0xA9, 0xA7, 0x52, 0xAA, 0x08, 0x41, 0x36, 0x0B, 0xF5, 0x5A, 0x9F,
+        ]
+        #expect(answer(12_082, [first, second]) == hexadecimal(MD2.hmac(key: key, message)))
+        #expect(answer(12_082, [first, second]) != answer(12_082, [second, first]))
+    }
+
     @Test("versions that end in 0 and 1 have constant answers")
     func constants() {
         let zero = ValidityHandshake.answer(version: 13_050, seconds: 1) { facts([]) }

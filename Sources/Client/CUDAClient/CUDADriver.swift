@@ -23,7 +23,14 @@ public enum CUDADriver {
     public static func unsupported(_ id: Int) -> CUresult {
         CallCounts.enter(id)
         UnsupportedCalls.note(id)
-        return CUDA_ERROR_NOT_SUPPORTED
+        return reported(id, CUDA_ERROR_NOT_SUPPORTED)
+    }
+
+    /// Hands a call's result on, and keeps a refusal in the error log.
+    @inline(__always)
+    public static func reported(_ id: Int, _ result: CUresult) -> CUresult {
+        if result != CUDA_SUCCESS { ErrorLog.note(id, result) }
+        return result
     }
 
     /// The stream that the `_ptsz` and `_ptds` forms mean: null is the thread's own default stream.
@@ -109,10 +116,12 @@ extension CUDADriver {
     /// Runs `body` with a context, current or not.
     @inline(__always)
     static func with(
-        _ context: UnsafeMutablePointer<ContextState>, _ thread: UnsafeMutablePointer<ThreadState>,
+        _ named: UnsafeMutablePointer<ContextState>, _ thread: UnsafeMutablePointer<ThreadState>,
         _ body: (CallTarget) -> CUresult
     ) -> CUresult {
-        guard context.pointee.isAlive else { return CUDA_ERROR_CONTEXT_IS_DESTROYED }
+        guard named.pointee.isAlive else { return CUDA_ERROR_CONTEXT_IS_DESTROYED }
+        let context = named.pointee.base ?? named
+        if ProcessLock.isHeld { ProcessLock.wait() }
         if context.pointee.stickyStatus != 0 { return CUresult(status: context.pointee.stickyStatus) }
         let worker = Worker(state: context.pointee.worker)
         guard !worker.isLost, let lane = worker.lane(of: thread) else { return CUDA_ERROR_DEVICE_UNAVAILABLE }

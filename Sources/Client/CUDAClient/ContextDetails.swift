@@ -18,6 +18,8 @@ final class ContextDetails {
     var limits: [Int] = [1024, 1 << 20, 8 << 20, 2, 2048, 128, 0, 0, 0, 0, 0]
     var localStorage = ContextLocalStorage()
     var modules: [ModuleRecord] = []
+    /// Nil as long as the program left it at the process's.
+    var coredump: CoredumpSettings?
 }
 
 extension CUDADriver {
@@ -63,6 +65,14 @@ extension CUDADriver {
         return context
     }
 
+    /// A number that no other life of a context has.
+    static func nextSerial() -> UInt64 {
+        tablesLock.acquire()
+        defer { tablesLock.release() }
+        lastSerial &+= 1
+        return lastSerial
+    }
+
     /// Brings a context to life at its worker.
     static func activate(_ context: UnsafeMutablePointer<ContextState>, flags: UInt32) -> CUresult {
         guard let thread = ThreadState.mine, let device = device(of: context) else { return CUDA_ERROR_OUT_OF_MEMORY }
@@ -71,10 +81,7 @@ extension CUDADriver {
         }
         let agreed = device.openArena(lane: lane)
         guard agreed == ClientStatus.success else { return CUresult(status: agreed) }
-        tablesLock.acquire()
-        lastSerial &+= 1
-        let serial = lastSerial
-        tablesLock.release()
+        let serial = nextSerial()
         let details = details(of: context)
         details.serial = serial
         details.flags = flags

@@ -48,17 +48,20 @@ public enum ClientLog {
 }
 
 /// Builds one line in memory of a fixed size; what does not fit is cut off.
-struct LineWriter {
-    let buffer: UnsafeMutableRawBufferPointer
-    private(set) var count = 0
+public struct LineWriter {
+    public let buffer: UnsafeMutableRawBufferPointer
+    public private(set) var count = 0
 
-    init(buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
+    /// Begins an empty line.
+    public init(buffer: UnsafeMutableRawBufferPointer) { self.buffer = buffer }
 
-    mutating func append(_ text: StaticString) {
+    /// Adds a text.
+    public mutating func append(_ text: StaticString) {
         append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer) {
+    /// Adds bytes.
+    public mutating func append(_ bytes: UnsafeRawBufferPointer) {
         let room = buffer.count &- 1 &- count
         let taken = bytes.count < room ? bytes.count : room
         guard taken > 0, let target = buffer.baseAddress, let source = bytes.baseAddress else { return }
@@ -66,7 +69,8 @@ struct LineWriter {
         count &+= taken
     }
 
-    mutating func append(decimal value: Int64) {
+    /// Adds a number.
+    public mutating func append(decimal value: Int64) {
         if value < 0 { append("-") }
         var rest = value.magnitude
         withUnsafeTemporaryAllocation(byteCount: 20, alignment: 1) { digits in
@@ -80,7 +84,8 @@ struct LineWriter {
         }
     }
 
-    mutating func end() {
+    /// Ends the line with a newline.
+    public mutating func end() {
         guard count < buffer.count else { return }
         buffer[count] = 10
         count &+= 1

@@ -17,6 +17,9 @@ public enum HandleKind: UInt8, Sendable {
     case graphExec = 12
     case userObject = 13
     case physical = 40
+    case resourceDescription = 120
+    case greenContext = 121
+    case callback = 122
 }
 
 /// What the client knows of one handle.

@@ -112,6 +112,8 @@ public struct ContextState {
     /// The first context-fatal error; every later call answers it without asking.
     public var stickyStatus: Int32
     public var isAlive: Bool
+    /// The context that gets the commands in place of this one: a green context's device has one for all.
+    public var base: UnsafeMutablePointer<ContextState>?
     /// Owned by the layer above.
     public var details: UnsafeMutableRawPointer?
 
@@ -123,6 +125,7 @@ public struct ContextState {
         self.worker = worker
         stickyStatus = 0
         isAlive = false
+        base = nil
         details = nil
     }
 }

@@ -49,7 +49,7 @@ extension CUDADriver {
     public static func ctxDestroy(_ handle: CUcontext?) -> CUresult {
         guard Session.isReady else { return CUresult(status: Session.status) }
         guard let context = contextState(handle), context.pointee.isAlive else { return CUDA_ERROR_INVALID_CONTEXT }
-        guard !details(of: context).isPrimary else { return CUDA_ERROR_INVALID_CONTEXT }
+        guard !details(of: context).isPrimary, context.pointee.base == nil else { return CUDA_ERROR_INVALID_CONTEXT }
         deactivate(context)
         if let thread = ThreadState.mine, thread.pointee.current == context { _ = ContextStack.pop(from: thread) }
         return CUDA_SUCCESS

@@ -110,6 +110,8 @@ enum ExportTables {
         let tools = make(toolsContext, slotCount: 64, filler: nothing)
         tools[3] = slot(ContextSlots.device)
         tools[4] = slot(ContextSlots.identifier)
+        tools[39] = slot(ContextSlots.streamIdentifier)
+        tools[51] = slot(ContextSlots.streamObject)
         _ = make(libraryHooks, slotCount: 16, filler: nothing)
     }
 }
@@ -171,6 +173,25 @@ private enum ContextSlots {
     static let identifier: @convention(c) (CUcontext?, UnsafeMutablePointer<UInt64>?) -> CUresult = {
         CUDADriver.ctxGetId($0, $1)
     }
+}
+
+extension ContextSlots {
+    /// A page of zeros that stands for the driver's own object behind any stream.
+    // SAFETY: nobody here writes it.
+    nonisolated(unsafe) private static let object = calloc(1, 4096)
+
+    /// The object behind a stream. The libraries pass it on to the slot that tells its number.
+    static let streamObject:
+        @convention(c) (CUcontext?, CUstream?, UnsafeMutablePointer<UnsafeMutableRawPointer?>?) -> CUresult = {
+            guard let result = $2 else { return CUDA_ERROR_INVALID_VALUE }
+            result.pointee = ContextSlots.object
+            return CUDA_SUCCESS
+        }
+    static let streamIdentifier:
+        @convention(c) (CUcontext?, UnsafeMutableRawPointer?, UnsafeMutablePointer<UInt64>?) -> CUresult = {
+            $2?.pointee = 0
+            return CUDA_SUCCESS
+        }
 }
 
 private enum StorageSlots {

@@ -32,6 +32,13 @@ extension CUDADriver {
         return CUresult(status: status)
     }
 
+    /// Makes the regions of handles for a call that is allowed before `cuInit`.
+    static func prepareHandles() -> Bool {
+        initializationLock.acquire()
+        defer { initializationLock.release() }
+        return prepareRegions()
+    }
+
     private static func prepareRegions() -> Bool {
         if handleRegion == nil, let region = HandleRegion(slotCount: 1 << 20, slotShift: 9) {
             let memory = UnsafeMutablePointer<HandleRegion>.allocate(capacity: 1)
@@ -86,7 +93,8 @@ extension CUDADriver {
         pointer.pointee = nil
         symbolStatus?.pointee = CU_GET_PROC_ADDRESS_SYMBOL_NOT_FOUND
         guard symbol[0] != 0 else { return CUDA_ERROR_NOT_FOUND }
-        guard flags <= 2, version >= 0 else { return CUDA_ERROR_INVALID_VALUE }
+        // Nobody can know what a driver of a later version would have.
+        guard flags <= 2, version >= 0, version <= driverVersion else { return CUDA_ERROR_INVALID_VALUE }
         switch lookup(symbol, version, flags, pointer) {
         case 0:
             symbolStatus?.pointee = CU_GET_PROC_ADDRESS_SUCCESS

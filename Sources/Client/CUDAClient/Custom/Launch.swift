@@ -80,7 +80,25 @@ extension CUDADriver {
                 guard status == CUDA_SUCCESS else { return status }
             }
         }
-        return launch(handle, shape, values.hStream, parameters, extra)
+        let status = launch(handle, shape, values.hStream, parameters, extra)
+        return status == CUDA_SUCCESS && values.numAttrs > 0 ? recordEvents(values) : status
+    }
+
+    /// Records the events that a launch's attributes name: behind the kernel, which is no earlier than they allow.
+    private static func recordEvents(_ config: CUlaunchConfig) -> CUresult {
+        guard let attributes = config.attrs else { return CUDA_SUCCESS }
+        for index in 0..<Int(config.numAttrs) {
+            var event: CUevent?
+            switch attributes[index].id {
+            case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT: event = attributes[index].value.programmaticEvent.event
+            case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
+                event = attributes[index].value.launchCompletionEvent.event
+            default: continue
+            }
+            let status = eventRecord(event, config.hStream)
+            guard status == CUDA_SUCCESS else { return status }
+        }
+        return CUDA_SUCCESS
     }
 
     /// Takes over a launch attribute. What only hints at speed is ignored; what changes results is refused.
@@ -91,10 +109,24 @@ extension CUDADriver {
             let dimension = attribute.value.clusterDim
             let isSingle = dimension.x <= 1 && dimension.y <= 1 && dimension.z <= 1
             guard isSingle else { return CUDA_ERROR_INVALID_CLUSTER_SIZE }
-        case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT, CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT,
-            CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
-            return CUDA_ERROR_NOT_SUPPORTED
-        default: break
+        case CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_EVENT:
+            guard eventID(attribute.value.programmaticEvent.event) != nil else { return CUDA_ERROR_INVALID_HANDLE }
+        case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
+            guard eventID(attribute.value.launchCompletionEvent.event) != nil else { return CUDA_ERROR_INVALID_HANDLE }
+        case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
+            guard attribute.value.deviceUpdatableKernelNode.deviceUpdatable == 0 else { return CUDA_ERROR_NOT_SUPPORTED }
+        case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
+            guard attribute.value.memSyncDomain.rawValue <= 1 else { return CUDA_ERROR_INVALID_VALUE }
+        // Hints at speed: caches, waiting, scheduling, priority, carve-outs; and an earlier start, which is allowed only.
+        case CU_LAUNCH_ATTRIBUTE_IGNORE, CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW,
+            CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE,
+            CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, CU_LAUNCH_ATTRIBUTE_PRIORITY,
+            CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN_MAP, CU_LAUNCH_ATTRIBUTE_PREFERRED_CLUSTER_DIMENSION,
+            CU_LAUNCH_ATTRIBUTE_PREFERRED_SHARED_MEMORY_CARVEOUT,
+            CU_LAUNCH_ATTRIBUTE_NVLINK_UTIL_CENTRIC_SCHEDULING, CU_LAUNCH_ATTRIBUTE_PORTABLE_CLUSTER_SIZE_MODE,
+            CU_LAUNCH_ATTRIBUTE_SHARED_MEMORY_MODE:
+            break
+        default: return CUDA_ERROR_INVALID_VALUE
         }
         return CUDA_SUCCESS
     }

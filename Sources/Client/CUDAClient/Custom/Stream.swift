@@ -8,7 +8,9 @@ extension CUDADriver {
         _ body: (UnsafeMutablePointer<ContextState>, UnsafeMutablePointer<HandleEntry>?) -> CUresult
     ) -> CUresult {
         guard Session.isReady else { return CUresult(status: Session.status) }
-        if UInt(bitPattern: stream) <= 2 { return withContext { body($0.context, nil) } }
+        if UInt(bitPattern: stream) <= 2 {
+            return withContext { body($0.thread.pointee.current ?? $0.context, nil) }
+        }
         guard let entry = entry(stream, .stream), let context = entry.pointee.context else {
             return CUDA_ERROR_INVALID_HANDLE
         }
@@ -58,18 +60,18 @@ extension CUDADriver {
     public static func streamGetCtx(_ stream: CUstream?, _ result: UnsafeMutablePointer<CUcontext?>?) -> CUresult {
         guard let result else { return CUDA_ERROR_INVALID_VALUE }
         return withStream(stream) { context, _ in
-            result.pointee = handle(of: context)
+            result.pointee = handle(of: context.pointee.base ?? context)
             return CUDA_SUCCESS
         }
     }
 
-    /// The corresponding C function is `cuStreamGetCtx_v2`. No stream belongs to a green context.
+    /// The corresponding C function is `cuStreamGetCtx_v2`. A green context's stream names the primary context too.
     public static func streamGetCtxV2(
         _ stream: CUstream?, _ result: UnsafeMutablePointer<CUcontext?>?, _ green: UnsafeMutablePointer<CUgreenCtx?>?
     ) -> CUresult {
-        guard let result else { return CUDA_ERROR_INVALID_VALUE }
-        green?.pointee = nil
-        return streamGetCtx(stream, result)
+        let status = streamGetCtx(stream, result)
+        guard status == CUDA_SUCCESS, let green else { return status }
+        return streamGetGreenCtx(stream, green)
     }
 
     /// The corresponding C function is `cuStreamGetGreenCtx`.
@@ -77,8 +79,8 @@ extension CUDADriver {
         _ stream: CUstream?, _ result: UnsafeMutablePointer<CUgreenCtx?>?
     ) -> CUresult {
         guard let result else { return CUDA_ERROR_INVALID_VALUE }
-        return withStream(stream) { _, _ in
-            result.pointee = nil
+        return withStream(stream) { context, _ in
+            result.pointee = green(of: context)?.handle
             return CUDA_SUCCESS
         }
     }

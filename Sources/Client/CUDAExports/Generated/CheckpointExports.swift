@@ -5,17 +5,17 @@ import CUDAClient
 
 @c @implementation
 public func cuCheckpointProcessGetRestoreThreadId(_ pid: Int32, _ tid: UnsafeMutablePointer<Int32>!) -> CUresult {
-    CUDADriver.unsupported(679)
+    CUDADriver.reported(679, CUDADriver.checkpointProcessGetRestoreThreadId(pid, tid))
 }
 
 @c @implementation
 public func cuCheckpointProcessGetState(_ pid: Int32, _ state: UnsafeMutablePointer<CUprocessState>!) -> CUresult {
-    CUDADriver.unsupported(680)
+    CUDADriver.reported(680, CUDADriver.checkpointProcessGetState(pid, state))
 }
 
 @c @implementation
 public func cuCheckpointProcessLock(_ pid: Int32, _ args: UnsafeMutablePointer<CUcheckpointLockArgs>!) -> CUresult {
-    CUDADriver.unsupported(681)
+    CUDADriver.reported(681, CUDADriver.checkpointProcessLock(pid, args))
 }
 
 @c @implementation
@@ -39,5 +39,5 @@ public func cuCheckpointOperationComplete(_ handle: CUcheckpointOperationHandle!
 
 @c @implementation
 public func cuCheckpointProcessUnlock(_ pid: Int32, _ args: UnsafeMutablePointer<CUcheckpointUnlockArgs>!) -> CUresult {
-    CUDADriver.unsupported(685)
+    CUDADriver.reported(685, CUDADriver.checkpointProcessUnlock(pid, args))
 }

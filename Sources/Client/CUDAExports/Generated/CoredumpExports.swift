@@ -7,28 +7,28 @@ import CUDAClient
 public func cuCoredumpGetAttribute(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(457)
+    CUDADriver.reported(457, CUDADriver.coredumpGetAttribute(attrib, value, size))
 }
 
 @c @implementation
 public func cuCoredumpGetAttributeGlobal(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(458)
+    CUDADriver.reported(458, CUDADriver.coredumpGetAttributeGlobal(attrib, value, size))
 }
 
 @c @implementation
 public func cuCoredumpSetAttribute(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(459)
+    CUDADriver.reported(459, CUDADriver.coredumpSetAttribute(attrib, value, size))
 }
 
 @c @implementation
 public func cuCoredumpSetAttributeGlobal(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.unsupported(460)
+    CUDADriver.reported(460, CUDADriver.coredumpSetAttributeGlobal(attrib, value, size))
 }
 
 @c @implementation

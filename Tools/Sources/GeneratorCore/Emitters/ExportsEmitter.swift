@@ -75,10 +75,13 @@ struct ExportsEmitter {
         }
         if let supplied = function.supplies { arguments.append(supplied) }
         let head = preparation.isEmpty ? "    " : "    return "
-        let call = "\(head)\(driver).\(library.swiftName(of: function))("
-        let line = call + arguments.joined(separator: ", ") + ")"
+        let name = "\(driver).\(library.swiftName(of: function))("
+        // A driver that counts its unsupported calls keeps a log of its refusals too.
+        let report = notSupported == nil ? "\(driver).reported(\(function.id), " : ""
+        let end = report.isEmpty ? ")" : "))"
+        let line = head + report + name + arguments.joined(separator: ", ") + end
         guard line.count > 120 else { return preparation + line + "\n" }
-        return preparation + call + "\n" + Wrapping.wrapped(arguments, indent: "        ") + ")\n"
+        return preparation + head + report + name + "\n" + Wrapping.wrapped(arguments, indent: "        ") + end + "\n"
     }
 
     /// The member that holds the stream in a structure behind a constant pointer.
