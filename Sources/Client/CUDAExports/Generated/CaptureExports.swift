@@ -18,7 +18,7 @@ public func cuStreamEndCaptureToCig_ptsz(_ hStream: CUstream!) -> CUresult {
 @c @implementation
 public func cuStreamBeginCapture_v2_ptsz(_ hStream: CUstream!, _ mode: CUstreamCaptureMode) -> CUresult {
     CUDADriver.enter(244)
-    return CUDADriver.streamBeginCaptureV2(CUDADriver.perThread(hStream), mode)
+    return CUDADriver.reported(244, CUDADriver.streamBeginCaptureV2(CUDADriver.perThread(hStream), mode))
 }
 
 @c @implementation
@@ -35,20 +35,20 @@ public func cuStreamBeginCaptureToGraph_ptsz(
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ mode: CUstreamCaptureMode
 ) -> CUresult {
     CUDADriver.enter(246)
-    return CUDADriver.streamBeginCaptureToGraph(
-        CUDADriver.perThread(hStream), hGraph, dependencies, dependencyData, numDependencies, mode)
+    return CUDADriver.reported(246, CUDADriver.streamBeginCaptureToGraph(
+        CUDADriver.perThread(hStream), hGraph, dependencies, dependencyData, numDependencies, mode))
 }
 
 @c @implementation
 public func cuThreadExchangeStreamCaptureMode(_ mode: UnsafeMutablePointer<CUstreamCaptureMode>!) -> CUresult {
     CUDADriver.enter(247)
-    return CUDADriver.threadExchangeStreamCaptureMode(mode)
+    return CUDADriver.reported(247, CUDADriver.threadExchangeStreamCaptureMode(mode))
 }
 
 @c @implementation
 public func cuStreamEndCapture_ptsz(_ hStream: CUstream!, _ phGraph: UnsafeMutablePointer<CUgraph?>!) -> CUresult {
     CUDADriver.enter(248)
-    return CUDADriver.streamEndCapture(CUDADriver.perThread(hStream), phGraph)
+    return CUDADriver.reported(248, CUDADriver.streamEndCapture(CUDADriver.perThread(hStream), phGraph))
 }
 
 @c @implementation
@@ -56,7 +56,7 @@ public func cuStreamIsCapturing_ptsz(
     _ hStream: CUstream!, _ captureStatus: UnsafeMutablePointer<CUstreamCaptureStatus>!
 ) -> CUresult {
     CUDADriver.enter(249)
-    return CUDADriver.streamIsCapturing(CUDADriver.perThread(hStream), captureStatus)
+    return CUDADriver.reported(249, CUDADriver.streamIsCapturing(CUDADriver.perThread(hStream), captureStatus))
 }
 
 @c @implementation
@@ -68,9 +68,9 @@ public func cuStreamGetCaptureInfo_v3_ptsz(
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(250)
-    return CUDADriver.streamGetCaptureInfoV3(
+    return CUDADriver.reported(250, CUDADriver.streamGetCaptureInfoV3(
         CUDADriver.perThread(hStream), captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out,
-        numDependencies_out)
+        numDependencies_out))
 }
 
 @c @implementation
@@ -79,26 +79,26 @@ public func cuStreamUpdateCaptureDependencies_v2_ptsz(
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(251)
-    return CUDADriver.streamUpdateCaptureDependenciesV2(
-        CUDADriver.perThread(hStream), dependencies, dependencyData, numDependencies, flags)
+    return CUDADriver.reported(251, CUDADriver.streamUpdateCaptureDependenciesV2(
+        CUDADriver.perThread(hStream), dependencies, dependencyData, numDependencies, flags))
 }
 
 @c @implementation
 public func cuStreamBeginCapture(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(635)
-    return CUDADriver.streamBeginCapture(hStream)
+    return CUDADriver.reported(635, CUDADriver.streamBeginCapture(hStream))
 }
 
 @c @implementation
 public func cuStreamBeginCapture_ptsz(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(636)
-    return CUDADriver.streamBeginCapture(CUDADriver.perThread(hStream))
+    return CUDADriver.reported(636, CUDADriver.streamBeginCapture(CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuStreamBeginCapture_v2(_ hStream: CUstream!, _ mode: CUstreamCaptureMode) -> CUresult {
     CUDADriver.enter(637)
-    return CUDADriver.streamBeginCaptureV2(hStream, mode)
+    return CUDADriver.reported(637, CUDADriver.streamBeginCaptureV2(hStream, mode))
 }
 
 @c @implementation
@@ -107,7 +107,8 @@ public func cuStreamBeginCaptureToGraph(
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ mode: CUstreamCaptureMode
 ) -> CUresult {
     CUDADriver.enter(638)
-    return CUDADriver.streamBeginCaptureToGraph(hStream, hGraph, dependencies, dependencyData, numDependencies, mode)
+    return CUDADriver.reported(638, CUDADriver.streamBeginCaptureToGraph(
+        hStream, hGraph, dependencies, dependencyData, numDependencies, mode))
 }
 
 @c @implementation
@@ -121,7 +122,7 @@ public func cuStreamBeginRecaptureToGraph(
 @c @implementation
 public func cuStreamEndCapture(_ hStream: CUstream!, _ phGraph: UnsafeMutablePointer<CUgraph?>!) -> CUresult {
     CUDADriver.enter(641)
-    return CUDADriver.streamEndCapture(hStream, phGraph)
+    return CUDADriver.reported(641, CUDADriver.streamEndCapture(hStream, phGraph))
 }
 
 @c @implementation
@@ -129,7 +130,7 @@ public func cuStreamIsCapturing(
     _ hStream: CUstream!, _ captureStatus: UnsafeMutablePointer<CUstreamCaptureStatus>!
 ) -> CUresult {
     CUDADriver.enter(642)
-    return CUDADriver.streamIsCapturing(hStream, captureStatus)
+    return CUDADriver.reported(642, CUDADriver.streamIsCapturing(hStream, captureStatus))
 }
 
 @c @implementation
@@ -138,7 +139,7 @@ public func cuStreamGetCaptureInfo(
     _ id_out: UnsafeMutablePointer<cuuint64_t>!
 ) -> CUresult {
     CUDADriver.enter(643)
-    return CUDADriver.streamGetCaptureInfo(hStream, captureStatus_out, id_out)
+    return CUDADriver.reported(643, CUDADriver.streamGetCaptureInfo(hStream, captureStatus_out, id_out))
 }
 
 @c @implementation
@@ -147,7 +148,8 @@ public func cuStreamGetCaptureInfo_ptsz(
     _ id_out: UnsafeMutablePointer<cuuint64_t>!
 ) -> CUresult {
     CUDADriver.enter(644)
-    return CUDADriver.streamGetCaptureInfo(CUDADriver.perThread(hStream), captureStatus_out, id_out)
+    return CUDADriver.reported(644, CUDADriver.streamGetCaptureInfo(
+        CUDADriver.perThread(hStream), captureStatus_out, id_out))
 }
 
 @c @implementation
@@ -158,8 +160,8 @@ public func cuStreamGetCaptureInfo_v2(
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(645)
-    return CUDADriver.streamGetCaptureInfoV2(
-        hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out)
+    return CUDADriver.reported(645, CUDADriver.streamGetCaptureInfoV2(
+        hStream, captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out))
 }
 
 @c @implementation
@@ -170,8 +172,8 @@ public func cuStreamGetCaptureInfo_v2_ptsz(
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(646)
-    return CUDADriver.streamGetCaptureInfoV2(
-        CUDADriver.perThread(hStream), captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out)
+    return CUDADriver.reported(646, CUDADriver.streamGetCaptureInfoV2(
+        CUDADriver.perThread(hStream), captureStatus_out, id_out, graph_out, dependencies_out, numDependencies_out))
 }
 
 @c @implementation
@@ -183,8 +185,8 @@ public func cuStreamGetCaptureInfo_v3(
     _ numDependencies_out: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(647)
-    return CUDADriver.streamGetCaptureInfoV3(
-        hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out, numDependencies_out)
+    return CUDADriver.reported(647, CUDADriver.streamGetCaptureInfoV3(
+        hStream, captureStatus_out, id_out, graph_out, dependencies_out, edgeData_out, numDependencies_out))
 }
 
 @c @implementation
@@ -192,7 +194,8 @@ public func cuStreamUpdateCaptureDependencies(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(672)
-    return CUDADriver.streamUpdateCaptureDependencies(hStream, dependencies, numDependencies, flags)
+    return CUDADriver.reported(672, CUDADriver.streamUpdateCaptureDependencies(
+        hStream, dependencies, numDependencies, flags))
 }
 
 @c @implementation
@@ -200,8 +203,8 @@ public func cuStreamUpdateCaptureDependencies_ptsz(
     _ hStream: CUstream!, _ dependencies: UnsafeMutablePointer<CUgraphNode?>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(673)
-    return CUDADriver.streamUpdateCaptureDependencies(
-        CUDADriver.perThread(hStream), dependencies, numDependencies, flags)
+    return CUDADriver.reported(673, CUDADriver.streamUpdateCaptureDependencies(
+        CUDADriver.perThread(hStream), dependencies, numDependencies, flags))
 }
 
 @c @implementation
@@ -210,7 +213,8 @@ public func cuStreamUpdateCaptureDependencies_v2(
     _ dependencyData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(674)
-    return CUDADriver.streamUpdateCaptureDependenciesV2(hStream, dependencies, dependencyData, numDependencies, flags)
+    return CUDADriver.reported(674, CUDADriver.streamUpdateCaptureDependenciesV2(
+        hStream, dependencies, dependencyData, numDependencies, flags))
 }
 
 @c @implementation

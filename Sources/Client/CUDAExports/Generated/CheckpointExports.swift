@@ -5,17 +5,20 @@ import CUDAClient
 
 @c @implementation
 public func cuCheckpointProcessGetRestoreThreadId(_ pid: Int32, _ tid: UnsafeMutablePointer<Int32>!) -> CUresult {
-    CUDADriver.reported(679, CUDADriver.checkpointProcessGetRestoreThreadId(pid, tid))
+    CUDADriver.enter(679)
+    return CUDADriver.reported(679, CUDADriver.checkpointProcessGetRestoreThreadId(pid, tid))
 }
 
 @c @implementation
 public func cuCheckpointProcessGetState(_ pid: Int32, _ state: UnsafeMutablePointer<CUprocessState>!) -> CUresult {
-    CUDADriver.reported(680, CUDADriver.checkpointProcessGetState(pid, state))
+    CUDADriver.enter(680)
+    return CUDADriver.reported(680, CUDADriver.checkpointProcessGetState(pid, state))
 }
 
 @c @implementation
 public func cuCheckpointProcessLock(_ pid: Int32, _ args: UnsafeMutablePointer<CUcheckpointLockArgs>!) -> CUresult {
-    CUDADriver.reported(681, CUDADriver.checkpointProcessLock(pid, args))
+    CUDADriver.enter(681)
+    return CUDADriver.reported(681, CUDADriver.checkpointProcessLock(pid, args))
 }
 
 @c @implementation
@@ -39,5 +42,6 @@ public func cuCheckpointOperationComplete(_ handle: CUcheckpointOperationHandle!
 
 @c @implementation
 public func cuCheckpointProcessUnlock(_ pid: Int32, _ args: UnsafeMutablePointer<CUcheckpointUnlockArgs>!) -> CUresult {
-    CUDADriver.reported(685, CUDADriver.checkpointProcessUnlock(pid, args))
+    CUDADriver.enter(685)
+    return CUDADriver.reported(685, CUDADriver.checkpointProcessUnlock(pid, args))
 }

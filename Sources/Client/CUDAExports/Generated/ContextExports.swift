@@ -6,19 +6,19 @@ import CUDAClient
 @c @implementation
 public func cuDevicePrimaryCtxRetain(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(22)
-    return CUDADriver.devicePrimaryCtxRetain(pctx, dev)
+    return CUDADriver.reported(22, CUDADriver.devicePrimaryCtxRetain(pctx, dev))
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxRelease_v2(_ dev: CUdevice) -> CUresult {
     CUDADriver.enter(23)
-    return CUDADriver.devicePrimaryCtxRelease(dev)
+    return CUDADriver.reported(23, CUDADriver.devicePrimaryCtxRelease(dev))
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxSetFlags_v2(_ dev: CUdevice, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(24)
-    return CUDADriver.devicePrimaryCtxSetFlags(dev, flags)
+    return CUDADriver.reported(24, CUDADriver.devicePrimaryCtxSetFlags(dev, flags))
 }
 
 @c @implementation
@@ -26,13 +26,13 @@ public func cuDevicePrimaryCtxGetState(
     _ dev: CUdevice, _ flags: UnsafeMutablePointer<UInt32>!, _ active: UnsafeMutablePointer<Int32>!
 ) -> CUresult {
     CUDADriver.enter(25)
-    return CUDADriver.devicePrimaryCtxGetState(dev, flags, active)
+    return CUDADriver.reported(25, CUDADriver.devicePrimaryCtxGetState(dev, flags, active))
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxReset_v2(_ dev: CUdevice) -> CUresult {
     CUDADriver.enter(26)
-    return CUDADriver.devicePrimaryCtxReset(dev)
+    return CUDADriver.reported(26, CUDADriver.devicePrimaryCtxReset(dev))
 }
 
 @c @implementation
@@ -41,109 +41,109 @@ public func cuCtxCreate_v4(
     _ flags: UInt32, _ dev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(27)
-    return CUDADriver.ctxCreateV4(pctx, ctxCreateParams, flags, dev)
+    return CUDADriver.reported(27, CUDADriver.ctxCreateV4(pctx, ctxCreateParams, flags, dev))
 }
 
 @c @implementation
 public func cuCtxDestroy_v2(_ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(28)
-    return CUDADriver.ctxDestroy(ctx)
+    return CUDADriver.reported(28, CUDADriver.ctxDestroy(ctx))
 }
 
 @c @implementation
 public func cuCtxPushCurrent_v2(_ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(29)
-    return CUDADriver.ctxPushCurrent(ctx)
+    return CUDADriver.reported(29, CUDADriver.ctxPushCurrent(ctx))
 }
 
 @c @implementation
 public func cuCtxPopCurrent_v2(_ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
     CUDADriver.enter(30)
-    return CUDADriver.ctxPopCurrent(pctx)
+    return CUDADriver.reported(30, CUDADriver.ctxPopCurrent(pctx))
 }
 
 @c @implementation
 public func cuCtxSetCurrent(_ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(31)
-    return CUDADriver.ctxSetCurrent(ctx)
+    return CUDADriver.reported(31, CUDADriver.ctxSetCurrent(ctx))
 }
 
 @c @implementation
 public func cuCtxGetCurrent(_ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
     CUDADriver.enter(32)
-    return CUDADriver.ctxGetCurrent(pctx)
+    return CUDADriver.reported(32, CUDADriver.ctxGetCurrent(pctx))
 }
 
 @c @implementation
 public func cuCtxGetDevice(_ device: UnsafeMutablePointer<CUdevice>!) -> CUresult {
     CUDADriver.enter(33)
-    return CUDADriver.ctxGetDevice(device)
+    return CUDADriver.reported(33, CUDADriver.ctxGetDevice(device))
 }
 
 @c @implementation
 public func cuCtxGetDevice_v2(_ device: UnsafeMutablePointer<CUdevice>!, _ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(34)
-    return CUDADriver.ctxGetDeviceV2(device, ctx)
+    return CUDADriver.reported(34, CUDADriver.ctxGetDeviceV2(device, ctx))
 }
 
 @c @implementation
 public func cuCtxGetFlags(_ flags: UnsafeMutablePointer<UInt32>!) -> CUresult {
     CUDADriver.enter(35)
-    return CUDADriver.ctxGetFlags(flags)
+    return CUDADriver.reported(35, CUDADriver.ctxGetFlags(flags))
 }
 
 @c @implementation
 public func cuCtxSetFlags(_ flags: UInt32) -> CUresult {
     CUDADriver.enter(36)
-    return CUDADriver.ctxSetFlags(flags)
+    return CUDADriver.reported(36, CUDADriver.ctxSetFlags(flags))
 }
 
 @c @implementation
 public func cuCtxGetId(_ ctx: CUcontext!, _ ctxId: UnsafeMutablePointer<UInt64>!) -> CUresult {
     CUDADriver.enter(37)
-    return CUDADriver.ctxGetId(ctx, ctxId)
+    return CUDADriver.reported(37, CUDADriver.ctxGetId(ctx, ctxId))
 }
 
 @c @implementation
 public func cuCtxSynchronize() -> CUresult {
     CUDADriver.enter(38)
-    return CUDADriver.ctxSynchronize()
+    return CUDADriver.reported(38, CUDADriver.ctxSynchronize())
 }
 
 @c @implementation
 public func cuCtxSynchronize_v2(_ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(39)
-    return CUDADriver.ctxSynchronizeV2(ctx)
+    return CUDADriver.reported(39, CUDADriver.ctxSynchronizeV2(ctx))
 }
 
 @c @implementation
 public func cuCtxSetLimit(_ limit: CUlimit, _ value: Int) -> CUresult {
     CUDADriver.enter(40)
-    return CUDADriver.ctxSetLimit(limit, value)
+    return CUDADriver.reported(40, CUDADriver.ctxSetLimit(limit, value))
 }
 
 @c @implementation
 public func cuCtxGetLimit(_ pvalue: UnsafeMutablePointer<Int>!, _ limit: CUlimit) -> CUresult {
     CUDADriver.enter(41)
-    return CUDADriver.ctxGetLimit(pvalue, limit)
+    return CUDADriver.reported(41, CUDADriver.ctxGetLimit(pvalue, limit))
 }
 
 @c @implementation
 public func cuCtxGetCacheConfig(_ pconfig: UnsafeMutablePointer<CUfunc_cache>!) -> CUresult {
     CUDADriver.enter(42)
-    return CUDADriver.ctxGetCacheConfig(pconfig)
+    return CUDADriver.reported(42, CUDADriver.ctxGetCacheConfig(pconfig))
 }
 
 @c @implementation
 public func cuCtxSetCacheConfig(_ config: CUfunc_cache) -> CUresult {
     CUDADriver.enter(43)
-    return CUDADriver.ctxSetCacheConfig(config)
+    return CUDADriver.reported(43, CUDADriver.ctxSetCacheConfig(config))
 }
 
 @c @implementation
 public func cuCtxGetApiVersion(_ ctx: CUcontext!, _ version: UnsafeMutablePointer<UInt32>!) -> CUresult {
     CUDADriver.enter(44)
-    return CUDADriver.ctxGetApiVersion(ctx, version)
+    return CUDADriver.reported(44, CUDADriver.ctxGetApiVersion(ctx, version))
 }
 
 @c @implementation
@@ -151,13 +151,13 @@ public func cuCtxGetStreamPriorityRange(
     _ leastPriority: UnsafeMutablePointer<Int32>!, _ greatestPriority: UnsafeMutablePointer<Int32>!
 ) -> CUresult {
     CUDADriver.enter(45)
-    return CUDADriver.ctxGetStreamPriorityRange(leastPriority, greatestPriority)
+    return CUDADriver.reported(45, CUDADriver.ctxGetStreamPriorityRange(leastPriority, greatestPriority))
 }
 
 @c @implementation
 public func cuCtxResetPersistingL2Cache() -> CUresult {
     CUDADriver.enter(46)
-    return CUDADriver.ctxResetPersistingL2Cache()
+    return CUDADriver.reported(46, CUDADriver.ctxResetPersistingL2Cache())
 }
 
 @c @implementation
@@ -165,43 +165,43 @@ public func cuCtxGetExecAffinity(
     _ pExecAffinity: UnsafeMutablePointer<CUexecAffinityParam>!, _ type: CUexecAffinityType
 ) -> CUresult {
     CUDADriver.enter(47)
-    return CUDADriver.ctxGetExecAffinity(pExecAffinity, type)
+    return CUDADriver.reported(47, CUDADriver.ctxGetExecAffinity(pExecAffinity, type))
 }
 
 @c @implementation
 public func cuCtxAttach(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(50)
-    return CUDADriver.ctxAttach(pctx, flags)
+    return CUDADriver.reported(50, CUDADriver.ctxAttach(pctx, flags))
 }
 
 @c @implementation
 public func cuCtxDetach(_ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(51)
-    return CUDADriver.ctxDetach(ctx)
+    return CUDADriver.reported(51, CUDADriver.ctxDetach(ctx))
 }
 
 @c @implementation
 public func cuCtxGetSharedMemConfig(_ pConfig: UnsafeMutablePointer<CUsharedconfig>!) -> CUresult {
     CUDADriver.enter(52)
-    return CUDADriver.ctxGetSharedMemConfig(pConfig)
+    return CUDADriver.reported(52, CUDADriver.ctxGetSharedMemConfig(pConfig))
 }
 
 @c @implementation
 public func cuCtxSetSharedMemConfig(_ config: CUsharedconfig) -> CUresult {
     CUDADriver.enter(53)
-    return CUDADriver.ctxSetSharedMemConfig(config)
+    return CUDADriver.reported(53, CUDADriver.ctxSetSharedMemConfig(config))
 }
 
 @c @implementation
 public func cuCtxCreate(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ flags: UInt32, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(493)
-    return CUDADriver.ctxCreate(pctx, flags, dev)
+    return CUDADriver.reported(493, CUDADriver.ctxCreate(pctx, flags, dev))
 }
 
 @c @implementation
 public func cuCtxCreate_v2(_ pctx: UnsafeMutablePointer<CUcontext?>!, _ flags: UInt32, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(494)
-    return CUDADriver.ctxCreate(pctx, flags, dev)
+    return CUDADriver.reported(494, CUDADriver.ctxCreate(pctx, flags, dev))
 }
 
 @c @implementation
@@ -210,41 +210,41 @@ public func cuCtxCreate_v3(
     _ numParams: Int32, _ flags: UInt32, _ dev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(495)
-    return CUDADriver.ctxCreateV3(pctx, paramsArray, numParams, flags, dev)
+    return CUDADriver.reported(495, CUDADriver.ctxCreateV3(pctx, paramsArray, numParams, flags, dev))
 }
 
 @c @implementation
 public func cuCtxDestroy(_ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(536)
-    return CUDADriver.ctxDestroy(ctx)
+    return CUDADriver.reported(536, CUDADriver.ctxDestroy(ctx))
 }
 
 @c @implementation
 public func cuCtxPopCurrent(_ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
     CUDADriver.enter(537)
-    return CUDADriver.ctxPopCurrent(pctx)
+    return CUDADriver.reported(537, CUDADriver.ctxPopCurrent(pctx))
 }
 
 @c @implementation
 public func cuCtxPushCurrent(_ ctx: CUcontext!) -> CUresult {
     CUDADriver.enter(538)
-    return CUDADriver.ctxPushCurrent(ctx)
+    return CUDADriver.reported(538, CUDADriver.ctxPushCurrent(ctx))
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxRelease(_ dev: CUdevice) -> CUresult {
     CUDADriver.enter(542)
-    return CUDADriver.devicePrimaryCtxRelease(dev)
+    return CUDADriver.reported(542, CUDADriver.devicePrimaryCtxRelease(dev))
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxReset(_ dev: CUdevice) -> CUresult {
     CUDADriver.enter(543)
-    return CUDADriver.devicePrimaryCtxReset(dev)
+    return CUDADriver.reported(543, CUDADriver.devicePrimaryCtxReset(dev))
 }
 
 @c @implementation
 public func cuDevicePrimaryCtxSetFlags(_ dev: CUdevice, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(544)
-    return CUDADriver.devicePrimaryCtxSetFlags(dev, flags)
+    return CUDADriver.reported(544, CUDADriver.devicePrimaryCtxSetFlags(dev, flags))
 }

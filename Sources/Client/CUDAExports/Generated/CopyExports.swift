@@ -6,7 +6,7 @@ import CUDAClient
 @c @implementation
 public func cuMemcpy_ptds(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(111)
-    return CUDADriver.memcpy(dst, src, ByteCount)
+    return CUDADriver.reported(111, CUDADriver.memcpy(dst, src, ByteCount))
 }
 
 @c @implementation
@@ -15,13 +15,13 @@ public func cuMemcpyPeer_ptds(
     _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(112)
-    return CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
+    return CUDADriver.reported(112, CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyHtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(113)
-    return CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
+    return CUDADriver.reported(113, CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount))
 }
 
 @c @implementation
@@ -29,13 +29,13 @@ public func cuMemcpyDtoH_v2_ptds(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(114)
-    return CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
+    return CUDADriver.reported(114, CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyDtoD_v2_ptds(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(115)
-    return CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
+    return CUDADriver.reported(115, CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount))
 }
 
 @c @implementation
@@ -76,19 +76,19 @@ public func cuMemcpyAtoA_v2_ptds(
 @c @implementation
 public func cuMemcpy2D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(121)
-    return CUDADriver.memcpy2DV2(pCopy)
+    return CUDADriver.reported(121, CUDADriver.memcpy2DV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy2DUnaligned_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(122)
-    return CUDADriver.memcpy2DUnalignedV2(pCopy)
+    return CUDADriver.reported(122, CUDADriver.memcpy2DUnalignedV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy3D_v2_ptds(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
     CUDADriver.enter(123)
-    return CUDADriver.memcpy3DV2(pCopy)
+    return CUDADriver.reported(123, CUDADriver.memcpy3DV2(pCopy))
 }
 
 @c @implementation
@@ -101,7 +101,7 @@ public func cuMemcpyAsync_ptsz(
     _ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(125)
-    return CUDADriver.memcpyAsync(dst, src, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(125, CUDADriver.memcpyAsync(dst, src, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -110,8 +110,8 @@ public func cuMemcpyPeerAsync_ptsz(
     _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(126)
-    return CUDADriver.memcpyPeerAsync(
-        dstDevice, dstContext, srcDevice, srcContext, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(126, CUDADriver.memcpyPeerAsync(
+        dstDevice, dstContext, srcDevice, srcContext, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -119,7 +119,8 @@ public func cuMemcpyHtoDAsync_v2_ptsz(
     _ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(127)
-    return CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(127, CUDADriver.memcpyHtoDAsyncV2(
+        dstDevice, srcHost, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -127,7 +128,8 @@ public func cuMemcpyDtoHAsync_v2_ptsz(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(128)
-    return CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(128, CUDADriver.memcpyDtoHAsyncV2(
+        dstHost, srcDevice, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -135,7 +137,8 @@ public func cuMemcpyDtoDAsync_v2_ptsz(
     _ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(129)
-    return CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(129, CUDADriver.memcpyDtoDAsyncV2(
+        dstDevice, srcDevice, ByteCount, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -156,13 +159,13 @@ public func cuMemcpyAtoHAsync_v2_ptsz(
 @c @implementation
 public func cuMemcpy2DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(132)
-    return CUDADriver.memcpy2DAsyncV2(pCopy, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(132, CUDADriver.memcpy2DAsyncV2(pCopy, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemcpy3DAsync_v2_ptsz(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(133)
-    return CUDADriver.memcpy3DAsyncV2(pCopy, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(133, CUDADriver.memcpy3DAsyncV2(pCopy, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -317,7 +320,7 @@ public func cuMemcpy3DAsync(_ pCopy: UnsafePointer<CUDA_MEMCPY3D_v1>!, _ hStream
 @c @implementation
 public func cuMemcpyHtoD_v2(_ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(546)
-    return CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount)
+    return CUDADriver.reported(546, CUDADriver.memcpyHtoDV2(dstDevice, srcHost, ByteCount))
 }
 
 @c @implementation
@@ -325,13 +328,13 @@ public func cuMemcpyDtoH_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(547)
-    return CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount)
+    return CUDADriver.reported(547, CUDADriver.memcpyDtoHV2(dstHost, srcDevice, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyDtoD_v2(_ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(548)
-    return CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount)
+    return CUDADriver.reported(548, CUDADriver.memcpyDtoDV2(dstDevice, srcDevice, ByteCount))
 }
 
 @c @implementation
@@ -387,19 +390,19 @@ public func cuMemcpyAtoHAsync_v2(
 @c @implementation
 public func cuMemcpy2D_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(556)
-    return CUDADriver.memcpy2DV2(pCopy)
+    return CUDADriver.reported(556, CUDADriver.memcpy2DV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy2DUnaligned_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!) -> CUresult {
     CUDADriver.enter(557)
-    return CUDADriver.memcpy2DUnalignedV2(pCopy)
+    return CUDADriver.reported(557, CUDADriver.memcpy2DUnalignedV2(pCopy))
 }
 
 @c @implementation
 public func cuMemcpy3D_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
     CUDADriver.enter(558)
-    return CUDADriver.memcpy3DV2(pCopy)
+    return CUDADriver.reported(558, CUDADriver.memcpy3DV2(pCopy))
 }
 
 @c @implementation
@@ -407,7 +410,7 @@ public func cuMemcpyHtoDAsync_v2(
     _ dstDevice: CUdeviceptr, _ srcHost: UnsafeRawPointer!, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(559)
-    return CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, hStream)
+    return CUDADriver.reported(559, CUDADriver.memcpyHtoDAsyncV2(dstDevice, srcHost, ByteCount, hStream))
 }
 
 @c @implementation
@@ -415,7 +418,7 @@ public func cuMemcpyDtoHAsync_v2(
     _ dstHost: UnsafeMutableRawPointer!, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(560)
-    return CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, hStream)
+    return CUDADriver.reported(560, CUDADriver.memcpyDtoHAsyncV2(dstHost, srcDevice, ByteCount, hStream))
 }
 
 @c @implementation
@@ -423,31 +426,31 @@ public func cuMemcpyDtoDAsync_v2(
     _ dstDevice: CUdeviceptr, _ srcDevice: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(561)
-    return CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, hStream)
+    return CUDADriver.reported(561, CUDADriver.memcpyDtoDAsyncV2(dstDevice, srcDevice, ByteCount, hStream))
 }
 
 @c @implementation
 public func cuMemcpy2DAsync_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY2D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(562)
-    return CUDADriver.memcpy2DAsyncV2(pCopy, hStream)
+    return CUDADriver.reported(562, CUDADriver.memcpy2DAsyncV2(pCopy, hStream))
 }
 
 @c @implementation
 public func cuMemcpy3DAsync_v2(_ pCopy: UnsafePointer<CUDA_MEMCPY3D>!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(563)
-    return CUDADriver.memcpy3DAsyncV2(pCopy, hStream)
+    return CUDADriver.reported(563, CUDADriver.memcpy3DAsyncV2(pCopy, hStream))
 }
 
 @c @implementation
 public func cuMemcpy(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int) -> CUresult {
     CUDADriver.enter(570)
-    return CUDADriver.memcpy(dst, src, ByteCount)
+    return CUDADriver.reported(570, CUDADriver.memcpy(dst, src, ByteCount))
 }
 
 @c @implementation
 public func cuMemcpyAsync(_ dst: CUdeviceptr, _ src: CUdeviceptr, _ ByteCount: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(571)
-    return CUDADriver.memcpyAsync(dst, src, ByteCount, hStream)
+    return CUDADriver.reported(571, CUDADriver.memcpyAsync(dst, src, ByteCount, hStream))
 }
 
 @c @implementation
@@ -456,7 +459,7 @@ public func cuMemcpyPeer(
     _ ByteCount: Int
 ) -> CUresult {
     CUDADriver.enter(572)
-    return CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount)
+    return CUDADriver.reported(572, CUDADriver.memcpyPeer(dstDevice, dstContext, srcDevice, srcContext, ByteCount))
 }
 
 @c @implementation
@@ -465,7 +468,8 @@ public func cuMemcpyPeerAsync(
     _ ByteCount: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(573)
-    return CUDADriver.memcpyPeerAsync(dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream)
+    return CUDADriver.reported(573, CUDADriver.memcpyPeerAsync(
+        dstDevice, dstContext, srcDevice, srcContext, ByteCount, hStream))
 }
 
 @c @implementation

@@ -7,28 +7,32 @@ import CUDAClient
 public func cuCoredumpGetAttribute(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.reported(457, CUDADriver.coredumpGetAttribute(attrib, value, size))
+    CUDADriver.enter(457)
+    return CUDADriver.reported(457, CUDADriver.coredumpGetAttribute(attrib, value, size))
 }
 
 @c @implementation
 public func cuCoredumpGetAttributeGlobal(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.reported(458, CUDADriver.coredumpGetAttributeGlobal(attrib, value, size))
+    CUDADriver.enter(458)
+    return CUDADriver.reported(458, CUDADriver.coredumpGetAttributeGlobal(attrib, value, size))
 }
 
 @c @implementation
 public func cuCoredumpSetAttribute(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.reported(459, CUDADriver.coredumpSetAttribute(attrib, value, size))
+    CUDADriver.enter(459)
+    return CUDADriver.reported(459, CUDADriver.coredumpSetAttribute(attrib, value, size))
 }
 
 @c @implementation
 public func cuCoredumpSetAttributeGlobal(
     _ attrib: CUcoredumpSettings, _ value: UnsafeMutableRawPointer!, _ size: UnsafeMutablePointer<Int>!
 ) -> CUresult {
-    CUDADriver.reported(460, CUDADriver.coredumpSetAttributeGlobal(attrib, value, size))
+    CUDADriver.enter(460)
+    return CUDADriver.reported(460, CUDADriver.coredumpSetAttributeGlobal(attrib, value, size))
 }
 
 @c @implementation

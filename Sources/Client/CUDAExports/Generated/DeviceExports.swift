@@ -6,25 +6,25 @@ import CUDAClient
 @c @implementation
 public func cuDeviceGet(_ device: UnsafeMutablePointer<CUdevice>!, _ ordinal: Int32) -> CUresult {
     CUDADriver.enter(5)
-    return CUDADriver.deviceGet(device, ordinal)
+    return CUDADriver.reported(5, CUDADriver.deviceGet(device, ordinal))
 }
 
 @c @implementation
 public func cuDeviceGetCount(_ count: UnsafeMutablePointer<Int32>!) -> CUresult {
     CUDADriver.enter(6)
-    return CUDADriver.deviceGetCount(count)
+    return CUDADriver.reported(6, CUDADriver.deviceGetCount(count))
 }
 
 @c @implementation
 public func cuDeviceGetName(_ name: UnsafeMutablePointer<CChar>!, _ len: Int32, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(7)
-    return CUDADriver.deviceGetName(name, len, dev)
+    return CUDADriver.reported(7, CUDADriver.deviceGetName(name, len, dev))
 }
 
 @c @implementation
 public func cuDeviceGetUuid_v2(_ uuid: UnsafeMutablePointer<CUuuid>!, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(8)
-    return CUDADriver.deviceGetUuid(uuid, dev)
+    return CUDADriver.reported(8, CUDADriver.deviceGetUuid(uuid, dev))
 }
 
 @c @implementation
@@ -37,14 +37,16 @@ public func cuDeviceGetLuid(
 @c @implementation
 public func cuDeviceTotalMem_v2(_ bytes: UnsafeMutablePointer<Int>!, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(10)
-    return CUDADriver.deviceTotalMemV2(bytes, dev)
+    return CUDADriver.reported(10, CUDADriver.deviceTotalMemV2(bytes, dev))
 }
 
 @c @implementation
 public func cuDeviceGetTexture1DLinearMaxWidth(
     _ maxWidthInElements: UnsafeMutablePointer<Int>!, _ format: CUarray_format, _ numChannels: UInt32, _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(11)
+    CUDADriver.enter(11)
+    return CUDADriver.reported(11, CUDADriver.deviceGetTexture1DLinearMaxWidth(
+        maxWidthInElements, format, numChannels, dev))
 }
 
 @c @implementation
@@ -52,7 +54,7 @@ public func cuDeviceGetAttribute(
     _ pi: UnsafeMutablePointer<Int32>!, _ attrib: CUdevice_attribute, _ dev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(12)
-    return CUDADriver.deviceGetAttribute(pi, attrib, dev)
+    return CUDADriver.reported(12, CUDADriver.deviceGetAttribute(pi, attrib, dev))
 }
 
 @c @implementation
@@ -60,7 +62,8 @@ public func cuDeviceGetHostAtomicCapabilities(
     _ capabilities: UnsafeMutablePointer<UInt32>!, _ operations: UnsafePointer<CUatomicOperation>!, _ count: UInt32,
     _ dev: CUdevice
 ) -> CUresult {
-    CUDADriver.unsupported(13)
+    CUDADriver.enter(13)
+    return CUDADriver.reported(13, CUDADriver.deviceGetHostAtomicCapabilities(capabilities, operations, count, dev))
 }
 
 @c @implementation
@@ -75,13 +78,13 @@ public func cuDeviceGetExecAffinitySupport(
     _ pi: UnsafeMutablePointer<Int32>!, _ type: CUexecAffinityType, _ dev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(18)
-    return CUDADriver.deviceGetExecAffinitySupport(pi, type, dev)
+    return CUDADriver.reported(18, CUDADriver.deviceGetExecAffinitySupport(pi, type, dev))
 }
 
 @c @implementation
 public func cuDeviceGetProperties(_ prop: UnsafeMutablePointer<CUdevprop>!, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(20)
-    return CUDADriver.deviceGetProperties(prop, dev)
+    return CUDADriver.reported(20, CUDADriver.deviceGetProperties(prop, dev))
 }
 
 @c @implementation
@@ -89,7 +92,7 @@ public func cuDeviceComputeCapability(
     _ major: UnsafeMutablePointer<Int32>!, _ minor: UnsafeMutablePointer<Int32>!, _ dev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(21)
-    return CUDADriver.deviceComputeCapability(major, minor, dev)
+    return CUDADriver.reported(21, CUDADriver.deviceComputeCapability(major, minor, dev))
 }
 
 @c @implementation
@@ -110,13 +113,13 @@ public func cuDeviceGetByPCIBusId(
     _ dev: UnsafeMutablePointer<CUdevice>!, _ pciBusId: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(102)
-    return CUDADriver.deviceGetByPCIBusId(dev, pciBusId)
+    return CUDADriver.reported(102, CUDADriver.deviceGetByPCIBusId(dev, pciBusId))
 }
 
 @c @implementation
 public func cuDeviceGetPCIBusId(_ pciBusId: UnsafeMutablePointer<CChar>!, _ len: Int32, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(103)
-    return CUDADriver.deviceGetPCIBusId(pciBusId, len, dev)
+    return CUDADriver.reported(103, CUDADriver.deviceGetPCIBusId(pciBusId, len, dev))
 }
 
 @c @implementation
@@ -144,5 +147,5 @@ public func cuDeviceTotalMem(_ bytes: UnsafeMutablePointer<UInt32>!, _ dev: CUde
 @c @implementation
 public func cuDeviceGetUuid(_ uuid: UnsafeMutablePointer<CUuuid>!, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(545)
-    return CUDADriver.deviceGetUuid(uuid, dev)
+    return CUDADriver.reported(545, CUDADriver.deviceGetUuid(uuid, dev))
 }

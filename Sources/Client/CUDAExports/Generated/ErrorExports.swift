@@ -6,11 +6,11 @@ import CUDAClient
 @c @implementation
 public func cuGetErrorString(_ error: CUresult, _ pStr: UnsafeMutablePointer<UnsafePointer<CChar>?>!) -> CUresult {
     CUDADriver.enter(1)
-    return CUDADriver.getErrorString(error, pStr)
+    return CUDADriver.reported(1, CUDADriver.getErrorString(error, pStr))
 }
 
 @c @implementation
 public func cuGetErrorName(_ error: CUresult, _ pStr: UnsafeMutablePointer<UnsafePointer<CChar>?>!) -> CUresult {
     CUDADriver.enter(2)
-    return CUDADriver.getErrorName(error, pStr)
+    return CUDADriver.reported(2, CUDADriver.getErrorName(error, pStr))
 }

@@ -6,37 +6,37 @@ import CUDAClient
 @c @implementation
 public func cuEventCreate(_ phEvent: UnsafeMutablePointer<CUevent?>!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(259)
-    return CUDADriver.eventCreate(phEvent, Flags)
+    return CUDADriver.reported(259, CUDADriver.eventCreate(phEvent, Flags))
 }
 
 @c @implementation
 public func cuEventRecord_ptsz(_ hEvent: CUevent!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(260)
-    return CUDADriver.eventRecord(hEvent, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(260, CUDADriver.eventRecord(hEvent, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuEventRecordWithFlags_ptsz(_ hEvent: CUevent!, _ hStream: CUstream!, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(261)
-    return CUDADriver.eventRecordWithFlags(hEvent, CUDADriver.perThread(hStream), flags)
+    return CUDADriver.reported(261, CUDADriver.eventRecordWithFlags(hEvent, CUDADriver.perThread(hStream), flags))
 }
 
 @c @implementation
 public func cuEventQuery(_ hEvent: CUevent!) -> CUresult {
     CUDADriver.enter(262)
-    return CUDADriver.eventQuery(hEvent)
+    return CUDADriver.reported(262, CUDADriver.eventQuery(hEvent))
 }
 
 @c @implementation
 public func cuEventSynchronize(_ hEvent: CUevent!) -> CUresult {
     CUDADriver.enter(263)
-    return CUDADriver.eventSynchronize(hEvent)
+    return CUDADriver.reported(263, CUDADriver.eventSynchronize(hEvent))
 }
 
 @c @implementation
 public func cuEventDestroy_v2(_ hEvent: CUevent!) -> CUresult {
     CUDADriver.enter(264)
-    return CUDADriver.eventDestroy(hEvent)
+    return CUDADriver.reported(264, CUDADriver.eventDestroy(hEvent))
 }
 
 @c @implementation
@@ -44,13 +44,13 @@ public func cuEventElapsedTime_v2(
     _ pMilliseconds: UnsafeMutablePointer<Float>!, _ hStart: CUevent!, _ hEnd: CUevent!
 ) -> CUresult {
     CUDADriver.enter(265)
-    return CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd)
+    return CUDADriver.reported(265, CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd))
 }
 
 @c @implementation
 public func cuEventDestroy(_ hEvent: CUevent!) -> CUresult {
     CUDADriver.enter(540)
-    return CUDADriver.eventDestroy(hEvent)
+    return CUDADriver.reported(540, CUDADriver.eventDestroy(hEvent))
 }
 
 @c @implementation
@@ -58,17 +58,17 @@ public func cuEventElapsedTime(
     _ pMilliseconds: UnsafeMutablePointer<Float>!, _ hStart: CUevent!, _ hEnd: CUevent!
 ) -> CUresult {
     CUDADriver.enter(541)
-    return CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd)
+    return CUDADriver.reported(541, CUDADriver.eventElapsedTime(pMilliseconds, hStart, hEnd))
 }
 
 @c @implementation
 public func cuEventRecord(_ hEvent: CUevent!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(602)
-    return CUDADriver.eventRecord(hEvent, hStream)
+    return CUDADriver.reported(602, CUDADriver.eventRecord(hEvent, hStream))
 }
 
 @c @implementation
 public func cuEventRecordWithFlags(_ hEvent: CUevent!, _ hStream: CUstream!, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(603)
-    return CUDADriver.eventRecordWithFlags(hEvent, hStream, flags)
+    return CUDADriver.reported(603, CUDADriver.eventRecordWithFlags(hEvent, hStream, flags))
 }

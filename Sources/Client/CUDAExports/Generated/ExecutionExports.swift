@@ -8,31 +8,31 @@ public func cuFuncGetAttribute(
     _ pi: UnsafeMutablePointer<Int32>!, _ attrib: CUfunction_attribute, _ hfunc: CUfunction!
 ) -> CUresult {
     CUDADriver.enter(279)
-    return CUDADriver.funcGetAttribute(pi, attrib, hfunc)
+    return CUDADriver.reported(279, CUDADriver.funcGetAttribute(pi, attrib, hfunc))
 }
 
 @c @implementation
 public func cuFuncSetAttribute(_ hfunc: CUfunction!, _ attrib: CUfunction_attribute, _ value: Int32) -> CUresult {
     CUDADriver.enter(280)
-    return CUDADriver.funcSetAttribute(hfunc, attrib, value)
+    return CUDADriver.reported(280, CUDADriver.funcSetAttribute(hfunc, attrib, value))
 }
 
 @c @implementation
 public func cuFuncSetCacheConfig(_ hfunc: CUfunction!, _ config: CUfunc_cache) -> CUresult {
     CUDADriver.enter(281)
-    return CUDADriver.funcSetCacheConfig(hfunc, config)
+    return CUDADriver.reported(281, CUDADriver.funcSetCacheConfig(hfunc, config))
 }
 
 @c @implementation
 public func cuFuncGetModule(_ hmod: UnsafeMutablePointer<CUmodule?>!, _ hfunc: CUfunction!) -> CUresult {
     CUDADriver.enter(282)
-    return CUDADriver.funcGetModule(hmod, hfunc)
+    return CUDADriver.reported(282, CUDADriver.funcGetModule(hmod, hfunc))
 }
 
 @c @implementation
 public func cuFuncGetName(_ name: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ hfunc: CUfunction!) -> CUresult {
     CUDADriver.enter(283)
-    return CUDADriver.funcGetName(name, hfunc)
+    return CUDADriver.reported(283, CUDADriver.funcGetName(name, hfunc))
 }
 
 @c @implementation
@@ -41,13 +41,13 @@ public func cuFuncGetParamInfo(
     _ paramSize: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(284)
-    return CUDADriver.funcGetParamInfo(`func`, paramIndex, paramOffset, paramSize)
+    return CUDADriver.reported(284, CUDADriver.funcGetParamInfo(`func`, paramIndex, paramOffset, paramSize))
 }
 
 @c @implementation
 public func cuFuncGetParamCount(_ `func`: CUfunction!, _ paramCount: UnsafeMutablePointer<Int>!) -> CUresult {
     CUDADriver.enter(285)
-    return CUDADriver.funcGetParamCount(`func`, paramCount)
+    return CUDADriver.reported(285, CUDADriver.funcGetParamCount(`func`, paramCount))
 }
 
 @c @implementation
@@ -55,13 +55,13 @@ public func cuFuncIsLoaded(
     _ state: UnsafeMutablePointer<CUfunctionLoadingState>!, _ function: CUfunction!
 ) -> CUresult {
     CUDADriver.enter(286)
-    return CUDADriver.funcIsLoaded(state, function)
+    return CUDADriver.reported(286, CUDADriver.funcIsLoaded(state, function))
 }
 
 @c @implementation
 public func cuFuncLoad(_ function: CUfunction!) -> CUresult {
     CUDADriver.enter(287)
-    return CUDADriver.funcLoad(function)
+    return CUDADriver.reported(287, CUDADriver.funcLoad(function))
 }
 
 @c @implementation
@@ -72,9 +72,9 @@ public func cuLaunchKernel_ptsz(
     _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(288)
-    return CUDADriver.launchKernel(
+    return CUDADriver.reported(288, CUDADriver.launchKernel(
         f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes,
-        CUDADriver.perThread(hStream), kernelParams, extra)
+        CUDADriver.perThread(hStream), kernelParams, extra))
 }
 
 @c @implementation
@@ -87,7 +87,7 @@ public func cuLaunchKernelEx_ptsz(
     guard let config else { return CUDA_ERROR_INVALID_VALUE }
     var perThread = config.pointee
     perThread.hStream = CUDADriver.perThread(perThread.hStream)
-    return CUDADriver.launchKernelEx(&perThread, f, kernelParams, extra)
+    return CUDADriver.reported(289, CUDADriver.launchKernelEx(&perThread, f, kernelParams, extra))
 }
 
 @c @implementation
@@ -97,9 +97,9 @@ public func cuLaunchCooperativeKernel_ptsz(
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(290)
-    return CUDADriver.launchCooperativeKernel(
+    return CUDADriver.reported(290, CUDADriver.launchCooperativeKernel(
         f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes,
-        CUDADriver.perThread(hStream), kernelParams)
+        CUDADriver.perThread(hStream), kernelParams))
 }
 
 @c @implementation
@@ -107,7 +107,7 @@ public func cuLaunchHostFunc_ptsz(
     _ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!
 ) -> CUresult {
     CUDADriver.enter(291)
-    return CUDADriver.launchHostFunc(CUDADriver.perThread(hStream), fn, userData)
+    return CUDADriver.reported(291, CUDADriver.launchHostFunc(CUDADriver.perThread(hStream), fn, userData))
 }
 
 @c @implementation
@@ -115,63 +115,73 @@ public func cuLaunchHostFunc_v2_ptsz(
     _ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!, _ syncMode: UInt32
 ) -> CUresult {
     CUDADriver.enter(292)
-    return CUDADriver.launchHostFuncV2(CUDADriver.perThread(hStream), fn, userData, syncMode)
+    return CUDADriver.reported(292, CUDADriver.launchHostFuncV2(CUDADriver.perThread(hStream), fn, userData, syncMode))
 }
 
 @c @implementation
 public func cuFuncSetBlockShape(_ hfunc: CUfunction!, _ x: Int32, _ y: Int32, _ z: Int32) -> CUresult {
-    CUDADriver.unsupported(293)
+    CUDADriver.enter(293)
+    return CUDADriver.reported(293, CUDADriver.funcSetBlockShape(hfunc, x, y, z))
 }
 
 @c @implementation
 public func cuFuncSetSharedSize(_ hfunc: CUfunction!, _ bytes: UInt32) -> CUresult {
-    CUDADriver.unsupported(294)
+    CUDADriver.enter(294)
+    return CUDADriver.reported(294, CUDADriver.funcSetSharedSize(hfunc, bytes))
 }
 
 @c @implementation
 public func cuParamSetSize(_ hfunc: CUfunction!, _ numbytes: UInt32) -> CUresult {
-    CUDADriver.unsupported(295)
+    CUDADriver.enter(295)
+    return CUDADriver.reported(295, CUDADriver.paramSetSize(hfunc, numbytes))
 }
 
 @c @implementation
 public func cuParamSeti(_ hfunc: CUfunction!, _ offset: Int32, _ value: UInt32) -> CUresult {
-    CUDADriver.unsupported(296)
+    CUDADriver.enter(296)
+    return CUDADriver.reported(296, CUDADriver.paramSeti(hfunc, offset, value))
 }
 
 @c @implementation
 public func cuParamSetf(_ hfunc: CUfunction!, _ offset: Int32, _ value: Float) -> CUresult {
-    CUDADriver.unsupported(297)
+    CUDADriver.enter(297)
+    return CUDADriver.reported(297, CUDADriver.paramSetf(hfunc, offset, value))
 }
 
 @c @implementation
 public func cuParamSetv(
     _ hfunc: CUfunction!, _ offset: Int32, _ ptr: UnsafeMutableRawPointer!, _ numbytes: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(298)
+    CUDADriver.enter(298)
+    return CUDADriver.reported(298, CUDADriver.paramSetv(hfunc, offset, ptr, numbytes))
 }
 
 @c @implementation
 public func cuLaunch(_ f: CUfunction!) -> CUresult {
-    CUDADriver.unsupported(299)
+    CUDADriver.enter(299)
+    return CUDADriver.reported(299, CUDADriver.launch(f))
 }
 
 @c @implementation
 public func cuLaunchGrid(_ f: CUfunction!, _ grid_width: Int32, _ grid_height: Int32) -> CUresult {
-    CUDADriver.unsupported(300)
+    CUDADriver.enter(300)
+    return CUDADriver.reported(300, CUDADriver.launchGrid(f, grid_width, grid_height))
 }
 
 @c @implementation
 public func cuLaunchGridAsync(
     _ f: CUfunction!, _ grid_width: Int32, _ grid_height: Int32, _ hStream: CUstream!
 ) -> CUresult {
-    CUDADriver.unsupported(301)
+    CUDADriver.enter(301)
+    return CUDADriver.reported(301, CUDADriver.launchGridAsync(f, grid_width, grid_height, hStream))
 }
 
 @c @implementation
 public func cuLaunchCooperativeKernelMultiDevice(
     _ launchParamsList: UnsafeMutablePointer<CUDA_LAUNCH_PARAMS>!, _ numDevices: UInt32, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(302)
+    CUDADriver.enter(302)
+    return CUDADriver.reported(302, CUDADriver.launchCooperativeKernelMultiDevice(launchParamsList, numDevices, flags))
 }
 
 @c @implementation
@@ -182,7 +192,7 @@ public func cuParamSetTexRef(_ hfunc: CUfunction!, _ texunit: Int32, _ hTexRef: 
 @c @implementation
 public func cuFuncSetSharedMemConfig(_ hfunc: CUfunction!, _ config: CUsharedconfig) -> CUresult {
     CUDADriver.enter(304)
-    return CUDADriver.funcSetSharedMemConfig(hfunc, config)
+    return CUDADriver.reported(304, CUDADriver.funcSetSharedMemConfig(hfunc, config))
 }
 
 @c @implementation
@@ -193,8 +203,8 @@ public func cuLaunchKernel(
     _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(604)
-    return CUDADriver.launchKernel(
-        f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra)
+    return CUDADriver.reported(604, CUDADriver.launchKernel(
+        f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams, extra))
 }
 
 @c @implementation
@@ -204,13 +214,13 @@ public func cuLaunchKernelEx(
     _ extra: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(605)
-    return CUDADriver.launchKernelEx(config, f, kernelParams, extra)
+    return CUDADriver.reported(605, CUDADriver.launchKernelEx(config, f, kernelParams, extra))
 }
 
 @c @implementation
 public func cuLaunchHostFunc(_ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!) -> CUresult {
     CUDADriver.enter(606)
-    return CUDADriver.launchHostFunc(hStream, fn, userData)
+    return CUDADriver.reported(606, CUDADriver.launchHostFunc(hStream, fn, userData))
 }
 
 @c @implementation
@@ -218,7 +228,7 @@ public func cuLaunchHostFunc_v2(
     _ hStream: CUstream!, _ fn: CUhostFn!, _ userData: UnsafeMutableRawPointer!, _ syncMode: UInt32
 ) -> CUresult {
     CUDADriver.enter(607)
-    return CUDADriver.launchHostFuncV2(hStream, fn, userData, syncMode)
+    return CUDADriver.reported(607, CUDADriver.launchHostFuncV2(hStream, fn, userData, syncMode))
 }
 
 @c @implementation
@@ -228,6 +238,6 @@ public func cuLaunchCooperativeKernel(
     _ kernelParams: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(632)
-    return CUDADriver.launchCooperativeKernel(
-        f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams)
+    return CUDADriver.reported(632, CUDADriver.launchCooperativeKernel(
+        f, gridDimX, gridDimY, gridDimZ, blockDimX, blockDimY, blockDimZ, sharedMemBytes, hStream, kernelParams))
 }

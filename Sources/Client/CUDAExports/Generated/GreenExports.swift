@@ -5,50 +5,58 @@ import CUDAClient
 
 @c @implementation
 public func cuCtxRecordEvent(_ hCtx: CUcontext!, _ hEvent: CUevent!) -> CUresult {
-    CUDADriver.unsupported(48)
+    CUDADriver.enter(48)
+    return CUDADriver.reported(48, CUDADriver.ctxRecordEvent(hCtx, hEvent))
 }
 
 @c @implementation
 public func cuCtxWaitEvent(_ hCtx: CUcontext!, _ hEvent: CUevent!) -> CUresult {
-    CUDADriver.unsupported(49)
+    CUDADriver.enter(49)
+    return CUDADriver.reported(49, CUDADriver.ctxWaitEvent(hCtx, hEvent))
 }
 
 @c @implementation
 public func cuGreenCtxCreate(
     _ phCtx: UnsafeMutablePointer<CUgreenCtx?>!, _ desc: CUdevResourceDesc!, _ dev: CUdevice, _ flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(466)
+    CUDADriver.enter(466)
+    return CUDADriver.reported(466, CUDADriver.greenCtxCreate(phCtx, desc, dev, flags))
 }
 
 @c @implementation
 public func cuGreenCtxDestroy(_ hCtx: CUgreenCtx!) -> CUresult {
-    CUDADriver.unsupported(467)
+    CUDADriver.enter(467)
+    return CUDADriver.reported(467, CUDADriver.greenCtxDestroy(hCtx))
 }
 
 @c @implementation
 public func cuCtxFromGreenCtx(_ pContext: UnsafeMutablePointer<CUcontext?>!, _ hCtx: CUgreenCtx!) -> CUresult {
-    CUDADriver.unsupported(468)
+    CUDADriver.enter(468)
+    return CUDADriver.reported(468, CUDADriver.ctxFromGreenCtx(pContext, hCtx))
 }
 
 @c @implementation
 public func cuDeviceGetDevResource(
     _ device: CUdevice, _ resource: UnsafeMutablePointer<CUdevResource>!, _ type: CUdevResourceType
 ) -> CUresult {
-    CUDADriver.unsupported(469)
+    CUDADriver.enter(469)
+    return CUDADriver.reported(469, CUDADriver.deviceGetDevResource(device, resource, type))
 }
 
 @c @implementation
 public func cuCtxGetDevResource(
     _ hCtx: CUcontext!, _ resource: UnsafeMutablePointer<CUdevResource>!, _ type: CUdevResourceType
 ) -> CUresult {
-    CUDADriver.unsupported(470)
+    CUDADriver.enter(470)
+    return CUDADriver.reported(470, CUDADriver.ctxGetDevResource(hCtx, resource, type))
 }
 
 @c @implementation
 public func cuGreenCtxGetDevResource(
     _ hCtx: CUgreenCtx!, _ resource: UnsafeMutablePointer<CUdevResource>!, _ type: CUdevResourceType
 ) -> CUresult {
-    CUDADriver.unsupported(471)
+    CUDADriver.enter(471)
+    return CUDADriver.reported(471, CUDADriver.greenCtxGetDevResource(hCtx, resource, type))
 }
 
 @c @implementation
@@ -57,7 +65,9 @@ public func cuDevSmResourceSplitByCount(
     _ input: UnsafePointer<CUdevResource>!, _ remaining: UnsafeMutablePointer<CUdevResource>!, _ useFlags: UInt32,
     _ minCount: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(472)
+    CUDADriver.enter(472)
+    return CUDADriver.reported(472, CUDADriver.devSmResourceSplitByCount(
+        result, nbGroups, input, remaining, useFlags, minCount))
 }
 
 @c @implementation
@@ -66,7 +76,9 @@ public func cuDevSmResourceSplit(
     _ remainder: UnsafeMutablePointer<CUdevResource>!, _ flags: UInt32,
     _ groupParams: UnsafeMutablePointer<CU_DEV_SM_RESOURCE_GROUP_PARAMS>!
 ) -> CUresult {
-    CUDADriver.unsupported(473)
+    CUDADriver.enter(473)
+    return CUDADriver.reported(473, CUDADriver.devSmResourceSplit(
+        result, nbGroups, input, remainder, flags, groupParams))
 }
 
 @c @implementation
@@ -74,47 +86,54 @@ public func cuDevResourceGenerateDesc(
     _ phDesc: UnsafeMutablePointer<CUdevResourceDesc?>!, _ resources: UnsafeMutablePointer<CUdevResource>!,
     _ nbResources: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(474)
+    CUDADriver.enter(474)
+    return CUDADriver.reported(474, CUDADriver.devResourceGenerateDesc(phDesc, resources, nbResources))
 }
 
 @c @implementation
 public func cuGreenCtxRecordEvent(_ hCtx: CUgreenCtx!, _ hEvent: CUevent!) -> CUresult {
-    CUDADriver.unsupported(475)
+    CUDADriver.enter(475)
+    return CUDADriver.reported(475, CUDADriver.greenCtxRecordEvent(hCtx, hEvent))
 }
 
 @c @implementation
 public func cuGreenCtxWaitEvent(_ hCtx: CUgreenCtx!, _ hEvent: CUevent!) -> CUresult {
-    CUDADriver.unsupported(476)
+    CUDADriver.enter(476)
+    return CUDADriver.reported(476, CUDADriver.greenCtxWaitEvent(hCtx, hEvent))
 }
 
 @c @implementation
 public func cuStreamGetGreenCtx(_ hStream: CUstream!, _ phCtx: UnsafeMutablePointer<CUgreenCtx?>!) -> CUresult {
     CUDADriver.enter(477)
-    return CUDADriver.streamGetGreenCtx(hStream, phCtx)
+    return CUDADriver.reported(477, CUDADriver.streamGetGreenCtx(hStream, phCtx))
 }
 
 @c @implementation
 public func cuGreenCtxStreamCreate(
     _ phStream: UnsafeMutablePointer<CUstream?>!, _ greenCtx: CUgreenCtx!, _ flags: UInt32, _ priority: Int32
 ) -> CUresult {
-    CUDADriver.unsupported(478)
+    CUDADriver.enter(478)
+    return CUDADriver.reported(478, CUDADriver.greenCtxStreamCreate(phStream, greenCtx, flags, priority))
 }
 
 @c @implementation
 public func cuGreenCtxGetId(_ greenCtx: CUgreenCtx!, _ greenCtxId: UnsafeMutablePointer<UInt64>!) -> CUresult {
-    CUDADriver.unsupported(479)
+    CUDADriver.enter(479)
+    return CUDADriver.reported(479, CUDADriver.greenCtxGetId(greenCtx, greenCtxId))
 }
 
 @c @implementation
 public func cuStreamGetDevResource_ptsz(
     _ hStream: CUstream!, _ resource: UnsafeMutablePointer<CUdevResource>!, _ type: CUdevResourceType
 ) -> CUresult {
-    CUDADriver.unsupported(480)
+    CUDADriver.enter(480)
+    return CUDADriver.reported(480, CUDADriver.streamGetDevResource(CUDADriver.perThread(hStream), resource, type))
 }
 
 @c @implementation
 public func cuStreamGetDevResource(
     _ hStream: CUstream!, _ resource: UnsafeMutablePointer<CUdevResource>!, _ type: CUdevResourceType
 ) -> CUresult {
-    CUDADriver.unsupported(594)
+    CUDADriver.enter(594)
+    return CUDADriver.reported(594, CUDADriver.streamGetDevResource(hStream, resource, type))
 }

@@ -7,19 +7,19 @@ import CUDAProcTable
 @c @implementation
 public func cuInit(_ Flags: UInt32) -> CUresult {
     CUDADriver.enter(3)
-    return CUDADriver.initialize(Flags)
+    return CUDADriver.reported(3, CUDADriver.initialize(Flags))
 }
 
 @c @implementation
 public func cuDriverGetVersion(_ driverVersion: UnsafeMutablePointer<Int32>!) -> CUresult {
     CUDADriver.enter(4)
-    return CUDADriver.driverGetVersion(driverVersion)
+    return CUDADriver.reported(4, CUDADriver.driverGetVersion(driverVersion))
 }
 
 @c @implementation
 public func cuModuleGetLoadingMode(_ mode: UnsafeMutablePointer<CUmoduleLoadingMode>!) -> CUresult {
     CUDADriver.enter(59)
-    return CUDADriver.moduleGetLoadingMode(mode)
+    return CUDADriver.reported(59, CUDADriver.moduleGetLoadingMode(mode))
 }
 
 @c @implementation
@@ -28,7 +28,8 @@ public func cuGetProcAddress_v2(
     _ flags: cuuint64_t, _ symbolStatus: UnsafeMutablePointer<CUdriverProcAddressQueryResult>!
 ) -> CUresult {
     CUDADriver.enter(456)
-    return CUDADriver.getProcAddressV2(symbol, pfn, cudaVersion, flags, symbolStatus, roost_proc_lookup)
+    return CUDADriver.reported(456, CUDADriver.getProcAddressV2(
+        symbol, pfn, cudaVersion, flags, symbolStatus, roost_proc_lookup))
 }
 
 @c @implementation
@@ -36,7 +37,7 @@ public func cuGetExportTable(
     _ ppExportTable: UnsafeMutablePointer<UnsafeRawPointer?>!, _ pExportTableId: UnsafePointer<CUuuid>!
 ) -> CUresult {
     CUDADriver.enter(465)
-    return CUDADriver.getExportTable(ppExportTable, pExportTableId)
+    return CUDADriver.reported(465, CUDADriver.getExportTable(ppExportTable, pExportTableId))
 }
 
 @c @implementation
@@ -45,5 +46,5 @@ public func cuGetProcAddress(
     _ flags: cuuint64_t
 ) -> CUresult {
     CUDADriver.enter(678)
-    return CUDADriver.getProcAddress(symbol, pfn, cudaVersion, flags, roost_proc_lookup)
+    return CUDADriver.reported(678, CUDADriver.getProcAddress(symbol, pfn, cudaVersion, flags, roost_proc_lookup))
 }

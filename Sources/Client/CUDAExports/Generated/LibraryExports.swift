@@ -12,9 +12,9 @@ public func cuLibraryLoadData(
     _ libraryOptionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ numLibraryOptions: UInt32
 ) -> CUresult {
     CUDADriver.enter(71)
-    return CUDADriver.libraryLoadData(
+    return CUDADriver.reported(71, CUDADriver.libraryLoadData(
         library, code, jitOptions, jitOptionsValues, numJitOptions, libraryOptions, libraryOptionValues,
-        numLibraryOptions)
+        numLibraryOptions))
 }
 
 @c @implementation
@@ -26,15 +26,15 @@ public func cuLibraryLoadFromFile(
     _ libraryOptionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ numLibraryOptions: UInt32
 ) -> CUresult {
     CUDADriver.enter(72)
-    return CUDADriver.libraryLoadFromFile(
+    return CUDADriver.reported(72, CUDADriver.libraryLoadFromFile(
         library, fileName, jitOptions, jitOptionsValues, numJitOptions, libraryOptions, libraryOptionValues,
-        numLibraryOptions)
+        numLibraryOptions))
 }
 
 @c @implementation
 public func cuLibraryUnload(_ library: CUlibrary!) -> CUresult {
     CUDADriver.enter(73)
-    return CUDADriver.libraryUnload(library)
+    return CUDADriver.reported(73, CUDADriver.libraryUnload(library))
 }
 
 @c @implementation
@@ -42,13 +42,13 @@ public func cuLibraryGetKernel(
     _ pKernel: UnsafeMutablePointer<CUkernel?>!, _ library: CUlibrary!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(74)
-    return CUDADriver.libraryGetKernel(pKernel, library, name)
+    return CUDADriver.reported(74, CUDADriver.libraryGetKernel(pKernel, library, name))
 }
 
 @c @implementation
 public func cuLibraryGetKernelCount(_ count: UnsafeMutablePointer<UInt32>!, _ lib: CUlibrary!) -> CUresult {
     CUDADriver.enter(75)
-    return CUDADriver.libraryGetKernelCount(count, lib)
+    return CUDADriver.reported(75, CUDADriver.libraryGetKernelCount(count, lib))
 }
 
 @c @implementation
@@ -56,25 +56,25 @@ public func cuLibraryEnumerateKernels(
     _ kernels: UnsafeMutablePointer<CUkernel?>!, _ numKernels: UInt32, _ lib: CUlibrary!
 ) -> CUresult {
     CUDADriver.enter(76)
-    return CUDADriver.libraryEnumerateKernels(kernels, numKernels, lib)
+    return CUDADriver.reported(76, CUDADriver.libraryEnumerateKernels(kernels, numKernels, lib))
 }
 
 @c @implementation
 public func cuLibraryGetModule(_ pMod: UnsafeMutablePointer<CUmodule?>!, _ library: CUlibrary!) -> CUresult {
     CUDADriver.enter(77)
-    return CUDADriver.libraryGetModule(pMod, library)
+    return CUDADriver.reported(77, CUDADriver.libraryGetModule(pMod, library))
 }
 
 @c @implementation
 public func cuKernelGetFunction(_ pFunc: UnsafeMutablePointer<CUfunction?>!, _ kernel: CUkernel!) -> CUresult {
     CUDADriver.enter(78)
-    return CUDADriver.kernelGetFunction(pFunc, kernel)
+    return CUDADriver.reported(78, CUDADriver.kernelGetFunction(pFunc, kernel))
 }
 
 @c @implementation
 public func cuKernelGetLibrary(_ pLib: UnsafeMutablePointer<CUlibrary?>!, _ kernel: CUkernel!) -> CUresult {
     CUDADriver.enter(79)
-    return CUDADriver.kernelGetLibrary(pLib, kernel)
+    return CUDADriver.reported(79, CUDADriver.kernelGetLibrary(pLib, kernel))
 }
 
 @c @implementation
@@ -83,7 +83,7 @@ public func cuLibraryGetGlobal(
     _ name: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(80)
-    return CUDADriver.libraryGetGlobal(dptr, bytes, library, name)
+    return CUDADriver.reported(80, CUDADriver.libraryGetGlobal(dptr, bytes, library, name))
 }
 
 @c @implementation
@@ -92,7 +92,7 @@ public func cuLibraryGetManaged(
     _ name: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(81)
-    return CUDADriver.libraryGetManaged(dptr, bytes, library, name)
+    return CUDADriver.reported(81, CUDADriver.libraryGetManaged(dptr, bytes, library, name))
 }
 
 @c @implementation
@@ -100,7 +100,7 @@ public func cuLibraryGetUnifiedFunction(
     _ fptr: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ library: CUlibrary!, _ symbol: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(82)
-    return CUDADriver.libraryGetUnifiedFunction(fptr, library, symbol)
+    return CUDADriver.reported(82, CUDADriver.libraryGetUnifiedFunction(fptr, library, symbol))
 }
 
 @c @implementation
@@ -108,7 +108,7 @@ public func cuKernelGetAttribute(
     _ pi: UnsafeMutablePointer<Int32>!, _ attrib: CUfunction_attribute, _ kernel: CUkernel!, _ dev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(83)
-    return CUDADriver.kernelGetAttribute(pi, attrib, kernel, dev)
+    return CUDADriver.reported(83, CUDADriver.kernelGetAttribute(pi, attrib, kernel, dev))
 }
 
 @c @implementation
@@ -116,19 +116,19 @@ public func cuKernelSetAttribute(
     _ attrib: CUfunction_attribute, _ val: Int32, _ kernel: CUkernel!, _ dev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(84)
-    return CUDADriver.kernelSetAttribute(attrib, val, kernel, dev)
+    return CUDADriver.reported(84, CUDADriver.kernelSetAttribute(attrib, val, kernel, dev))
 }
 
 @c @implementation
 public func cuKernelSetCacheConfig(_ kernel: CUkernel!, _ config: CUfunc_cache, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(85)
-    return CUDADriver.kernelSetCacheConfig(kernel, config, dev)
+    return CUDADriver.reported(85, CUDADriver.kernelSetCacheConfig(kernel, config, dev))
 }
 
 @c @implementation
 public func cuKernelGetName(_ name: UnsafeMutablePointer<UnsafePointer<CChar>?>!, _ hfunc: CUkernel!) -> CUresult {
     CUDADriver.enter(86)
-    return CUDADriver.kernelGetName(name, hfunc)
+    return CUDADriver.reported(86, CUDADriver.kernelGetName(name, hfunc))
 }
 
 @c @implementation
@@ -137,11 +137,11 @@ public func cuKernelGetParamInfo(
     _ paramSize: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(87)
-    return CUDADriver.kernelGetParamInfo(kernel, paramIndex, paramOffset, paramSize)
+    return CUDADriver.reported(87, CUDADriver.kernelGetParamInfo(kernel, paramIndex, paramOffset, paramSize))
 }
 
 @c @implementation
 public func cuKernelGetParamCount(_ kernel: CUkernel!, _ paramCount: UnsafeMutablePointer<Int>!) -> CUresult {
     CUDADriver.enter(88)
-    return CUDADriver.kernelGetParamCount(kernel, paramCount)
+    return CUDADriver.reported(88, CUDADriver.kernelGetParamCount(kernel, paramCount))
 }

@@ -9,7 +9,7 @@ public func cuLinkCreate_v2(
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ stateOut: UnsafeMutablePointer<CUlinkState?>!
 ) -> CUresult {
     CUDADriver.enter(64)
-    return CUDADriver.linkCreate(numOptions, options, optionValues, stateOut)
+    return CUDADriver.reported(64, CUDADriver.linkCreate(numOptions, options, optionValues, stateOut))
 }
 
 @c @implementation
@@ -19,7 +19,8 @@ public func cuLinkAddData_v2(
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(65)
-    return CUDADriver.linkAddData(state, type, data, size, name, numOptions, options, optionValues)
+    return CUDADriver.reported(65, CUDADriver.linkAddData(
+        state, type, data, size, name, numOptions, options, optionValues))
 }
 
 @c @implementation
@@ -28,7 +29,7 @@ public func cuLinkAddFile_v2(
     _ options: UnsafeMutablePointer<CUjit_option>!, _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(66)
-    return CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues)
+    return CUDADriver.reported(66, CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues))
 }
 
 @c @implementation
@@ -37,13 +38,13 @@ public func cuLinkComplete(
     _ sizeOut: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(67)
-    return CUDADriver.linkComplete(state, cubinOut, sizeOut)
+    return CUDADriver.reported(67, CUDADriver.linkComplete(state, cubinOut, sizeOut))
 }
 
 @c @implementation
 public func cuLinkDestroy(_ state: CUlinkState!) -> CUresult {
     CUDADriver.enter(68)
-    return CUDADriver.linkDestroy(state)
+    return CUDADriver.reported(68, CUDADriver.linkDestroy(state))
 }
 
 @c @implementation
@@ -52,7 +53,7 @@ public func cuLinkCreate(
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ stateOut: UnsafeMutablePointer<CUlinkState?>!
 ) -> CUresult {
     CUDADriver.enter(488)
-    return CUDADriver.linkCreate(numOptions, options, optionValues, stateOut)
+    return CUDADriver.reported(488, CUDADriver.linkCreate(numOptions, options, optionValues, stateOut))
 }
 
 @c @implementation
@@ -62,7 +63,8 @@ public func cuLinkAddData(
     _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(489)
-    return CUDADriver.linkAddData(state, type, data, size, name, numOptions, options, optionValues)
+    return CUDADriver.reported(489, CUDADriver.linkAddData(
+        state, type, data, size, name, numOptions, options, optionValues))
 }
 
 @c @implementation
@@ -71,5 +73,5 @@ public func cuLinkAddFile(
     _ options: UnsafeMutablePointer<CUjit_option>!, _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(490)
-    return CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues)
+    return CUDADriver.reported(490, CUDADriver.linkAddFile(state, type, path, numOptions, options, optionValues))
 }

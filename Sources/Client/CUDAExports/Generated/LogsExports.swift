@@ -9,19 +9,19 @@ public func cuLogsRegisterCallback(
     _ callback_out: UnsafeMutablePointer<CUlogsCallbackHandle?>!
 ) -> CUresult {
     CUDADriver.enter(481)
-    return CUDADriver.logsRegisterCallback(callbackFunc, userData, callback_out)
+    return CUDADriver.reported(481, CUDADriver.logsRegisterCallback(callbackFunc, userData, callback_out))
 }
 
 @c @implementation
 public func cuLogsUnregisterCallback(_ callback: CUlogsCallbackHandle!) -> CUresult {
     CUDADriver.enter(482)
-    return CUDADriver.logsUnregisterCallback(callback)
+    return CUDADriver.reported(482, CUDADriver.logsUnregisterCallback(callback))
 }
 
 @c @implementation
 public func cuLogsCurrent(_ iterator_out: UnsafeMutablePointer<CUlogIterator>!, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(483)
-    return CUDADriver.logsCurrent(iterator_out, flags)
+    return CUDADriver.reported(483, CUDADriver.logsCurrent(iterator_out, flags))
 }
 
 @c @implementation
@@ -29,7 +29,7 @@ public func cuLogsDumpToFile(
     _ iterator: UnsafeMutablePointer<CUlogIterator>!, _ pathToFile: UnsafePointer<CChar>!, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(484)
-    return CUDADriver.logsDumpToFile(iterator, pathToFile, flags)
+    return CUDADriver.reported(484, CUDADriver.logsDumpToFile(iterator, pathToFile, flags))
 }
 
 @c @implementation
@@ -38,5 +38,5 @@ public func cuLogsDumpToMemory(
     _ size: UnsafeMutablePointer<Int>!, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(485)
-    return CUDADriver.logsDumpToMemory(iterator, buffer, size, flags)
+    return CUDADriver.reported(485, CUDADriver.logsDumpToMemory(iterator, buffer, size, flags))
 }

@@ -13,13 +13,13 @@ public func cuFlushGPUDirectRDMAWrites(
 @c @implementation
 public func cuMemGetInfo_v2(_ free: UnsafeMutablePointer<Int>!, _ total: UnsafeMutablePointer<Int>!) -> CUresult {
     CUDADriver.enter(89)
-    return CUDADriver.memGetInfoV2(free, total)
+    return CUDADriver.reported(89, CUDADriver.memGetInfoV2(free, total))
 }
 
 @c @implementation
 public func cuMemAlloc_v2(_ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int) -> CUresult {
     CUDADriver.enter(90)
-    return CUDADriver.memAllocV2(dptr, bytesize)
+    return CUDADriver.reported(90, CUDADriver.memAllocV2(dptr, bytesize))
 }
 
 @c @implementation
@@ -28,13 +28,13 @@ public func cuMemAllocPitch_v2(
     _ Height: Int, _ ElementSizeBytes: UInt32
 ) -> CUresult {
     CUDADriver.enter(91)
-    return CUDADriver.memAllocPitchV2(dptr, pPitch, WidthInBytes, Height, ElementSizeBytes)
+    return CUDADriver.reported(91, CUDADriver.memAllocPitchV2(dptr, pPitch, WidthInBytes, Height, ElementSizeBytes))
 }
 
 @c @implementation
 public func cuMemFree_v2(_ dptr: CUdeviceptr) -> CUresult {
     CUDADriver.enter(92)
-    return CUDADriver.memFreeV2(dptr)
+    return CUDADriver.reported(92, CUDADriver.memFreeV2(dptr))
 }
 
 @c @implementation
@@ -42,19 +42,19 @@ public func cuMemGetAddressRange_v2(
     _ pbase: UnsafeMutablePointer<CUdeviceptr>!, _ psize: UnsafeMutablePointer<Int>!, _ dptr: CUdeviceptr
 ) -> CUresult {
     CUDADriver.enter(93)
-    return CUDADriver.memGetAddressRangeV2(pbase, psize, dptr)
+    return CUDADriver.reported(93, CUDADriver.memGetAddressRangeV2(pbase, psize, dptr))
 }
 
 @c @implementation
 public func cuMemAllocHost_v2(_ pp: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ bytesize: Int) -> CUresult {
     CUDADriver.enter(94)
-    return CUDADriver.memAllocHostV2(pp, bytesize)
+    return CUDADriver.reported(94, CUDADriver.memAllocHostV2(pp, bytesize))
 }
 
 @c @implementation
 public func cuMemFreeHost(_ p: UnsafeMutableRawPointer!) -> CUresult {
     CUDADriver.enter(95)
-    return CUDADriver.memFreeHost(p)
+    return CUDADriver.reported(95, CUDADriver.memFreeHost(p))
 }
 
 @c @implementation
@@ -62,7 +62,7 @@ public func cuMemHostAlloc(
     _ pp: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ bytesize: Int, _ Flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(96)
-    return CUDADriver.memHostAlloc(pp, bytesize, Flags)
+    return CUDADriver.reported(96, CUDADriver.memHostAlloc(pp, bytesize, Flags))
 }
 
 @c @implementation
@@ -70,13 +70,13 @@ public func cuMemHostGetDevicePointer_v2(
     _ pdptr: UnsafeMutablePointer<CUdeviceptr>!, _ p: UnsafeMutableRawPointer!, _ Flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(97)
-    return CUDADriver.memHostGetDevicePointerV2(pdptr, p, Flags)
+    return CUDADriver.reported(97, CUDADriver.memHostGetDevicePointerV2(pdptr, p, Flags))
 }
 
 @c @implementation
 public func cuMemHostGetFlags(_ pFlags: UnsafeMutablePointer<UInt32>!, _ p: UnsafeMutableRawPointer!) -> CUresult {
     CUDADriver.enter(98)
-    return CUDADriver.memHostGetFlags(pFlags, p)
+    return CUDADriver.reported(98, CUDADriver.memHostGetFlags(pFlags, p))
 }
 
 @c @implementation
@@ -84,19 +84,19 @@ public func cuMemAllocManaged(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(99)
-    return CUDADriver.memAllocManaged(dptr, bytesize, flags)
+    return CUDADriver.reported(99, CUDADriver.memAllocManaged(dptr, bytesize, flags))
 }
 
 @c @implementation
 public func cuMemHostRegister_v2(_ p: UnsafeMutableRawPointer!, _ bytesize: Int, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(109)
-    return CUDADriver.memHostRegister(p, bytesize, Flags)
+    return CUDADriver.reported(109, CUDADriver.memHostRegister(p, bytesize, Flags))
 }
 
 @c @implementation
 public func cuMemHostUnregister(_ p: UnsafeMutableRawPointer!) -> CUresult {
     CUDADriver.enter(110)
-    return CUDADriver.memHostUnregister(p)
+    return CUDADriver.reported(110, CUDADriver.memHostUnregister(p))
 }
 
 @c @implementation
@@ -112,7 +112,7 @@ public func cuPointerGetAttribute(
     _ data: UnsafeMutableRawPointer!, _ attribute: CUpointer_attribute, _ ptr: CUdeviceptr
 ) -> CUresult {
     CUDADriver.enter(221)
-    return CUDADriver.pointerGetAttribute(data, attribute, ptr)
+    return CUDADriver.reported(221, CUDADriver.pointerGetAttribute(data, attribute, ptr))
 }
 
 @c @implementation
@@ -120,7 +120,8 @@ public func cuMemPrefetchAsync_v2_ptsz(
     _ devPtr: CUdeviceptr, _ count: Int, _ location: CUmemLocation, _ flags: UInt32, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(222)
-    return CUDADriver.memPrefetchAsyncV2(devPtr, count, location, flags, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(222, CUDADriver.memPrefetchAsyncV2(
+        devPtr, count, location, flags, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -128,7 +129,7 @@ public func cuMemAdvise_v2(
     _ devPtr: CUdeviceptr, _ count: Int, _ advice: CUmem_advise, _ location: CUmemLocation
 ) -> CUresult {
     CUDADriver.enter(223)
-    return CUDADriver.memAdviseV2(devPtr, count, advice, location)
+    return CUDADriver.reported(223, CUDADriver.memAdviseV2(devPtr, count, advice, location))
 }
 
 @c @implementation
@@ -187,7 +188,7 @@ public func cuPointerSetAttribute(
     _ value: UnsafeRawPointer!, _ attribute: CUpointer_attribute, _ ptr: CUdeviceptr
 ) -> CUresult {
     CUDADriver.enter(230)
-    return CUDADriver.pointerSetAttribute(value, attribute, ptr)
+    return CUDADriver.reported(230, CUDADriver.pointerSetAttribute(value, attribute, ptr))
 }
 
 @c @implementation
@@ -196,13 +197,13 @@ public func cuPointerGetAttributes(
     _ data: UnsafeMutablePointer<UnsafeMutableRawPointer?>!, _ ptr: CUdeviceptr
 ) -> CUresult {
     CUDADriver.enter(231)
-    return CUDADriver.pointerGetAttributes(numAttributes, attributes, data, ptr)
+    return CUDADriver.reported(231, CUDADriver.pointerGetAttributes(numAttributes, attributes, data, ptr))
 }
 
 @c @implementation
 public func cuMemHostRegister(_ p: UnsafeMutableRawPointer!, _ bytesize: Int, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(486)
-    return CUDADriver.memHostRegister(p, bytesize, Flags)
+    return CUDADriver.reported(486, CUDADriver.memHostRegister(p, bytesize, Flags))
 }
 
 @c @implementation
@@ -252,7 +253,7 @@ public func cuMemPrefetchAsync(
     _ devPtr: CUdeviceptr, _ count: Int, _ dstDevice: CUdevice, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(625)
-    return CUDADriver.memPrefetchAsync(devPtr, count, dstDevice, hStream)
+    return CUDADriver.reported(625, CUDADriver.memPrefetchAsync(devPtr, count, dstDevice, hStream))
 }
 
 @c @implementation
@@ -260,7 +261,8 @@ public func cuMemPrefetchAsync_ptsz(
     _ devPtr: CUdeviceptr, _ count: Int, _ dstDevice: CUdevice, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(626)
-    return CUDADriver.memPrefetchAsync(devPtr, count, dstDevice, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(626, CUDADriver.memPrefetchAsync(
+        devPtr, count, dstDevice, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -268,13 +270,13 @@ public func cuMemPrefetchAsync_v2(
     _ devPtr: CUdeviceptr, _ count: Int, _ location: CUmemLocation, _ flags: UInt32, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(627)
-    return CUDADriver.memPrefetchAsyncV2(devPtr, count, location, flags, hStream)
+    return CUDADriver.reported(627, CUDADriver.memPrefetchAsyncV2(devPtr, count, location, flags, hStream))
 }
 
 @c @implementation
 public func cuMemAdvise(_ devPtr: CUdeviceptr, _ count: Int, _ advice: CUmem_advise, _ device: CUdevice) -> CUresult {
     CUDADriver.enter(628)
-    return CUDADriver.memAdvise(devPtr, count, advice, device)
+    return CUDADriver.reported(628, CUDADriver.memAdvise(devPtr, count, advice, device))
 }
 
 @c @implementation

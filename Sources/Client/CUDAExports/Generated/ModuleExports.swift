@@ -6,13 +6,13 @@ import CUDAClient
 @c @implementation
 public func cuModuleLoad(_ module: UnsafeMutablePointer<CUmodule?>!, _ fname: UnsafePointer<CChar>!) -> CUresult {
     CUDADriver.enter(54)
-    return CUDADriver.moduleLoad(module, fname)
+    return CUDADriver.reported(54, CUDADriver.moduleLoad(module, fname))
 }
 
 @c @implementation
 public func cuModuleLoadData(_ module: UnsafeMutablePointer<CUmodule?>!, _ image: UnsafeRawPointer!) -> CUresult {
     CUDADriver.enter(55)
-    return CUDADriver.moduleLoadData(module, image)
+    return CUDADriver.reported(55, CUDADriver.moduleLoadData(module, image))
 }
 
 @c @implementation
@@ -21,7 +21,7 @@ public func cuModuleLoadDataEx(
     _ options: UnsafeMutablePointer<CUjit_option>!, _ optionValues: UnsafeMutablePointer<UnsafeMutableRawPointer?>!
 ) -> CUresult {
     CUDADriver.enter(56)
-    return CUDADriver.moduleLoadDataEx(module, image, numOptions, options, optionValues)
+    return CUDADriver.reported(56, CUDADriver.moduleLoadDataEx(module, image, numOptions, options, optionValues))
 }
 
 @c @implementation
@@ -29,13 +29,13 @@ public func cuModuleLoadFatBinary(
     _ module: UnsafeMutablePointer<CUmodule?>!, _ fatCubin: UnsafeRawPointer!
 ) -> CUresult {
     CUDADriver.enter(57)
-    return CUDADriver.moduleLoadFatBinary(module, fatCubin)
+    return CUDADriver.reported(57, CUDADriver.moduleLoadFatBinary(module, fatCubin))
 }
 
 @c @implementation
 public func cuModuleUnload(_ hmod: CUmodule!) -> CUresult {
     CUDADriver.enter(58)
-    return CUDADriver.moduleUnload(hmod)
+    return CUDADriver.reported(58, CUDADriver.moduleUnload(hmod))
 }
 
 @c @implementation
@@ -43,13 +43,13 @@ public func cuModuleGetFunction(
     _ hfunc: UnsafeMutablePointer<CUfunction?>!, _ hmod: CUmodule!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(60)
-    return CUDADriver.moduleGetFunction(hfunc, hmod, name)
+    return CUDADriver.reported(60, CUDADriver.moduleGetFunction(hfunc, hmod, name))
 }
 
 @c @implementation
 public func cuModuleGetFunctionCount(_ count: UnsafeMutablePointer<UInt32>!, _ mod: CUmodule!) -> CUresult {
     CUDADriver.enter(61)
-    return CUDADriver.moduleGetFunctionCount(count, mod)
+    return CUDADriver.reported(61, CUDADriver.moduleGetFunctionCount(count, mod))
 }
 
 @c @implementation
@@ -57,7 +57,7 @@ public func cuModuleEnumerateFunctions(
     _ functions: UnsafeMutablePointer<CUfunction?>!, _ numFunctions: UInt32, _ mod: CUmodule!
 ) -> CUresult {
     CUDADriver.enter(62)
-    return CUDADriver.moduleEnumerateFunctions(functions, numFunctions, mod)
+    return CUDADriver.reported(62, CUDADriver.moduleEnumerateFunctions(functions, numFunctions, mod))
 }
 
 @c @implementation
@@ -66,7 +66,7 @@ public func cuModuleGetGlobal_v2(
     _ name: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(63)
-    return CUDADriver.moduleGetGlobalV2(dptr, bytes, hmod, name)
+    return CUDADriver.reported(63, CUDADriver.moduleGetGlobalV2(dptr, bytes, hmod, name))
 }
 
 @c @implementation
@@ -74,7 +74,7 @@ public func cuModuleGetTexRef(
     _ pTexRef: UnsafeMutablePointer<CUtexref?>!, _ hmod: CUmodule!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(69)
-    return CUDADriver.moduleGetTexRef(pTexRef, hmod, name)
+    return CUDADriver.reported(69, CUDADriver.moduleGetTexRef(pTexRef, hmod, name))
 }
 
 @c @implementation
@@ -82,7 +82,7 @@ public func cuModuleGetSurfRef(
     _ pSurfRef: UnsafeMutablePointer<CUsurfref?>!, _ hmod: CUmodule!, _ name: UnsafePointer<CChar>!
 ) -> CUresult {
     CUDADriver.enter(70)
-    return CUDADriver.moduleGetSurfRef(pSurfRef, hmod, name)
+    return CUDADriver.reported(70, CUDADriver.moduleGetSurfRef(pSurfRef, hmod, name))
 }
 
 @c @implementation

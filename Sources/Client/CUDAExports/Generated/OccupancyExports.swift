@@ -8,7 +8,8 @@ public func cuOccupancyMaxActiveBlocksPerMultiprocessor(
     _ numBlocks: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!, _ blockSize: Int32, _ dynamicSMemSize: Int
 ) -> CUresult {
     CUDADriver.enter(395)
-    return CUDADriver.occupancyMaxActiveBlocksPerMultiprocessor(numBlocks, `func`, blockSize, dynamicSMemSize)
+    return CUDADriver.reported(395, CUDADriver.occupancyMaxActiveBlocksPerMultiprocessor(
+        numBlocks, `func`, blockSize, dynamicSMemSize))
 }
 
 @c @implementation
@@ -17,8 +18,8 @@ public func cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
     _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(396)
-    return CUDADriver.occupancyMaxActiveBlocksPerMultiprocessorWithFlags(
-        numBlocks, `func`, blockSize, dynamicSMemSize, flags)
+    return CUDADriver.reported(396, CUDADriver.occupancyMaxActiveBlocksPerMultiprocessorWithFlags(
+        numBlocks, `func`, blockSize, dynamicSMemSize, flags))
 }
 
 @c @implementation
@@ -27,8 +28,8 @@ public func cuOccupancyMaxPotentialBlockSize(
     _ blockSizeToDynamicSMemSize: CUoccupancyB2DSize!, _ dynamicSMemSize: Int, _ blockSizeLimit: Int32
 ) -> CUresult {
     CUDADriver.enter(397)
-    return CUDADriver.occupancyMaxPotentialBlockSize(
-        minGridSize, blockSize, `func`, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit)
+    return CUDADriver.reported(397, CUDADriver.occupancyMaxPotentialBlockSize(
+        minGridSize, blockSize, `func`, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit))
 }
 
 @c @implementation
@@ -38,8 +39,8 @@ public func cuOccupancyMaxPotentialBlockSizeWithFlags(
     _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(398)
-    return CUDADriver.occupancyMaxPotentialBlockSizeWithFlags(
-        minGridSize, blockSize, `func`, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit, flags)
+    return CUDADriver.reported(398, CUDADriver.occupancyMaxPotentialBlockSizeWithFlags(
+        minGridSize, blockSize, `func`, blockSizeToDynamicSMemSize, dynamicSMemSize, blockSizeLimit, flags))
 }
 
 @c @implementation
@@ -47,7 +48,8 @@ public func cuOccupancyAvailableDynamicSMemPerBlock(
     _ dynamicSmemSize: UnsafeMutablePointer<Int>!, _ `func`: CUfunction!, _ numBlocks: Int32, _ blockSize: Int32
 ) -> CUresult {
     CUDADriver.enter(399)
-    return CUDADriver.occupancyAvailableDynamicSMemPerBlock(dynamicSmemSize, `func`, numBlocks, blockSize)
+    return CUDADriver.reported(399, CUDADriver.occupancyAvailableDynamicSMemPerBlock(
+        dynamicSmemSize, `func`, numBlocks, blockSize))
 }
 
 @c @implementation
@@ -55,7 +57,7 @@ public func cuOccupancyMaxPotentialClusterSize(
     _ clusterSize: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!, _ config: UnsafePointer<CUlaunchConfig>!
 ) -> CUresult {
     CUDADriver.enter(400)
-    return CUDADriver.occupancyMaxPotentialClusterSize(clusterSize, `func`, config)
+    return CUDADriver.reported(400, CUDADriver.occupancyMaxPotentialClusterSize(clusterSize, `func`, config))
 }
 
 @c @implementation
@@ -63,5 +65,5 @@ public func cuOccupancyMaxActiveClusters(
     _ numClusters: UnsafeMutablePointer<Int32>!, _ `func`: CUfunction!, _ config: UnsafePointer<CUlaunchConfig>!
 ) -> CUresult {
     CUDADriver.enter(401)
-    return CUDADriver.occupancyMaxActiveClusters(numClusters, `func`, config)
+    return CUDADriver.reported(401, CUDADriver.occupancyMaxActiveClusters(numClusters, `func`, config))
 }

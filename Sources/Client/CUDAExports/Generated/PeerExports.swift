@@ -8,19 +8,19 @@ public func cuDeviceCanAccessPeer(
     _ canAccessPeer: UnsafeMutablePointer<Int32>!, _ dev: CUdevice, _ peerDev: CUdevice
 ) -> CUresult {
     CUDADriver.enter(444)
-    return CUDADriver.deviceCanAccessPeer(canAccessPeer, dev, peerDev)
+    return CUDADriver.reported(444, CUDADriver.deviceCanAccessPeer(canAccessPeer, dev, peerDev))
 }
 
 @c @implementation
 public func cuCtxEnablePeerAccess(_ peerContext: CUcontext!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(445)
-    return CUDADriver.ctxEnablePeerAccess(peerContext, Flags)
+    return CUDADriver.reported(445, CUDADriver.ctxEnablePeerAccess(peerContext, Flags))
 }
 
 @c @implementation
 public func cuCtxDisablePeerAccess(_ peerContext: CUcontext!) -> CUresult {
     CUDADriver.enter(446)
-    return CUDADriver.ctxDisablePeerAccess(peerContext)
+    return CUDADriver.reported(446, CUDADriver.ctxDisablePeerAccess(peerContext))
 }
 
 @c @implementation
@@ -29,7 +29,7 @@ public func cuDeviceGetP2PAttribute(
     _ dstDevice: CUdevice
 ) -> CUresult {
     CUDADriver.enter(447)
-    return CUDADriver.deviceGetP2PAttribute(value, attrib, srcDevice, dstDevice)
+    return CUDADriver.reported(447, CUDADriver.deviceGetP2PAttribute(value, attrib, srcDevice, dstDevice))
 }
 
 @c @implementation

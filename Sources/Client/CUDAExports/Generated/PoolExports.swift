@@ -6,25 +6,25 @@ import CUDAClient
 @c @implementation
 public func cuDeviceSetMemPool(_ dev: CUdevice, _ pool: CUmemoryPool!) -> CUresult {
     CUDADriver.enter(15)
-    return CUDADriver.deviceSetMemPool(dev, pool)
+    return CUDADriver.reported(15, CUDADriver.deviceSetMemPool(dev, pool))
 }
 
 @c @implementation
 public func cuDeviceGetMemPool(_ pool: UnsafeMutablePointer<CUmemoryPool?>!, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(16)
-    return CUDADriver.deviceGetMemPool(pool, dev)
+    return CUDADriver.reported(16, CUDADriver.deviceGetMemPool(pool, dev))
 }
 
 @c @implementation
 public func cuDeviceGetDefaultMemPool(_ pool_out: UnsafeMutablePointer<CUmemoryPool?>!, _ dev: CUdevice) -> CUresult {
     CUDADriver.enter(17)
-    return CUDADriver.deviceGetDefaultMemPool(pool_out, dev)
+    return CUDADriver.reported(17, CUDADriver.deviceGetDefaultMemPool(pool_out, dev))
 }
 
 @c @implementation
 public func cuMemFreeAsync_ptsz(_ dptr: CUdeviceptr, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(180)
-    return CUDADriver.memFreeAsync(dptr, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(180, CUDADriver.memFreeAsync(dptr, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -32,13 +32,13 @@ public func cuMemAllocAsync_ptsz(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(181)
-    return CUDADriver.memAllocAsync(dptr, bytesize, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(181, CUDADriver.memAllocAsync(dptr, bytesize, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemPoolTrimTo(_ pool: CUmemoryPool!, _ minBytesToKeep: Int) -> CUresult {
     CUDADriver.enter(182)
-    return CUDADriver.memPoolTrimTo(pool, minBytesToKeep)
+    return CUDADriver.reported(182, CUDADriver.memPoolTrimTo(pool, minBytesToKeep))
 }
 
 @c @implementation
@@ -46,7 +46,7 @@ public func cuMemPoolSetAttribute(
     _ pool: CUmemoryPool!, _ attr: CUmemPool_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
     CUDADriver.enter(183)
-    return CUDADriver.memPoolSetAttribute(pool, attr, value)
+    return CUDADriver.reported(183, CUDADriver.memPoolSetAttribute(pool, attr, value))
 }
 
 @c @implementation
@@ -54,7 +54,7 @@ public func cuMemPoolGetAttribute(
     _ pool: CUmemoryPool!, _ attr: CUmemPool_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
     CUDADriver.enter(184)
-    return CUDADriver.memPoolGetAttribute(pool, attr, value)
+    return CUDADriver.reported(184, CUDADriver.memPoolGetAttribute(pool, attr, value))
 }
 
 @c @implementation
@@ -62,7 +62,7 @@ public func cuMemPoolSetAccess(
     _ pool: CUmemoryPool!, _ map: UnsafePointer<CUmemAccessDesc>!, _ count: Int
 ) -> CUresult {
     CUDADriver.enter(185)
-    return CUDADriver.memPoolSetAccess(pool, map, count)
+    return CUDADriver.reported(185, CUDADriver.memPoolSetAccess(pool, map, count))
 }
 
 @c @implementation
@@ -71,7 +71,7 @@ public func cuMemPoolGetAccess(
     _ location: UnsafeMutablePointer<CUmemLocation>!
 ) -> CUresult {
     CUDADriver.enter(186)
-    return CUDADriver.memPoolGetAccess(flags, memPool, location)
+    return CUDADriver.reported(186, CUDADriver.memPoolGetAccess(flags, memPool, location))
 }
 
 @c @implementation
@@ -79,13 +79,13 @@ public func cuMemPoolCreate(
     _ pool: UnsafeMutablePointer<CUmemoryPool?>!, _ poolProps: UnsafePointer<CUmemPoolProps>!
 ) -> CUresult {
     CUDADriver.enter(187)
-    return CUDADriver.memPoolCreate(pool, poolProps)
+    return CUDADriver.reported(187, CUDADriver.memPoolCreate(pool, poolProps))
 }
 
 @c @implementation
 public func cuMemPoolDestroy(_ pool: CUmemoryPool!) -> CUresult {
     CUDADriver.enter(188)
-    return CUDADriver.memPoolDestroy(pool)
+    return CUDADriver.reported(188, CUDADriver.memPoolDestroy(pool))
 }
 
 @c @implementation
@@ -94,7 +94,7 @@ public func cuMemGetDefaultMemPool(
     _ type: CUmemAllocationType
 ) -> CUresult {
     CUDADriver.enter(189)
-    return CUDADriver.memGetDefaultMemPool(pool_out, location, type)
+    return CUDADriver.reported(189, CUDADriver.memGetDefaultMemPool(pool_out, location, type))
 }
 
 @c @implementation
@@ -103,7 +103,7 @@ public func cuMemGetMemPool(
     _ type: CUmemAllocationType
 ) -> CUresult {
     CUDADriver.enter(190)
-    return CUDADriver.memGetMemPool(pool, location, type)
+    return CUDADriver.reported(190, CUDADriver.memGetMemPool(pool, location, type))
 }
 
 @c @implementation
@@ -111,7 +111,7 @@ public func cuMemSetMemPool(
     _ location: UnsafeMutablePointer<CUmemLocation>!, _ type: CUmemAllocationType, _ pool: CUmemoryPool!
 ) -> CUresult {
     CUDADriver.enter(191)
-    return CUDADriver.memSetMemPool(location, type, pool)
+    return CUDADriver.reported(191, CUDADriver.memSetMemPool(location, type, pool))
 }
 
 @c @implementation
@@ -119,7 +119,8 @@ public func cuMemAllocFromPoolAsync_ptsz(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ pool: CUmemoryPool!, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(192)
-    return CUDADriver.memAllocFromPoolAsync(dptr, bytesize, pool, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(192, CUDADriver.memAllocFromPoolAsync(
+        dptr, bytesize, pool, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -156,7 +157,7 @@ public func cuMemPoolImportPointer(
 @c @implementation
 public func cuMemFreeAsync(_ dptr: CUdeviceptr, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(669)
-    return CUDADriver.memFreeAsync(dptr, hStream)
+    return CUDADriver.reported(669, CUDADriver.memFreeAsync(dptr, hStream))
 }
 
 @c @implementation
@@ -164,7 +165,7 @@ public func cuMemAllocAsync(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(670)
-    return CUDADriver.memAllocAsync(dptr, bytesize, hStream)
+    return CUDADriver.reported(670, CUDADriver.memAllocAsync(dptr, bytesize, hStream))
 }
 
 @c @implementation
@@ -172,5 +173,5 @@ public func cuMemAllocFromPoolAsync(
     _ dptr: UnsafeMutablePointer<CUdeviceptr>!, _ bytesize: Int, _ pool: CUmemoryPool!, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(671)
-    return CUDADriver.memAllocFromPoolAsync(dptr, bytesize, pool, hStream)
+    return CUDADriver.reported(671, CUDADriver.memAllocFromPoolAsync(dptr, bytesize, pool, hStream))
 }

@@ -8,17 +8,17 @@ public func cuProfilerInitialize(
     _ configFile: UnsafePointer<CChar>!, _ outputFile: UnsafePointer<CChar>!, _ outputMode: CUoutput_mode
 ) -> CUresult {
     CUDADriver.enter(686)
-    return CUDADriver.profilerInitialize(configFile, outputFile, outputMode)
+    return CUDADriver.reported(686, CUDADriver.profilerInitialize(configFile, outputFile, outputMode))
 }
 
 @c @implementation
 public func cuProfilerStart() -> CUresult {
     CUDADriver.enter(687)
-    return CUDADriver.profilerStart()
+    return CUDADriver.reported(687, CUDADriver.profilerStart())
 }
 
 @c @implementation
 public func cuProfilerStop() -> CUresult {
     CUDADriver.enter(688)
-    return CUDADriver.profilerStop()
+    return CUDADriver.reported(688, CUDADriver.profilerStop())
 }

@@ -6,19 +6,19 @@ import CUDAClient
 @c @implementation
 public func cuMemsetD8_v2_ptds(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int) -> CUresult {
     CUDADriver.enter(139)
-    return CUDADriver.memsetD8V2(dstDevice, uc, N)
+    return CUDADriver.reported(139, CUDADriver.memsetD8V2(dstDevice, uc, N))
 }
 
 @c @implementation
 public func cuMemsetD16_v2_ptds(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int) -> CUresult {
     CUDADriver.enter(140)
-    return CUDADriver.memsetD16V2(dstDevice, us, N)
+    return CUDADriver.reported(140, CUDADriver.memsetD16V2(dstDevice, us, N))
 }
 
 @c @implementation
 public func cuMemsetD32_v2_ptds(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int) -> CUresult {
     CUDADriver.enter(141)
-    return CUDADriver.memsetD32V2(dstDevice, ui, N)
+    return CUDADriver.reported(141, CUDADriver.memsetD32V2(dstDevice, ui, N))
 }
 
 @c @implementation
@@ -26,7 +26,7 @@ public func cuMemsetD2D8_v2_ptds(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int
 ) -> CUresult {
     CUDADriver.enter(142)
-    return CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height)
+    return CUDADriver.reported(142, CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height))
 }
 
 @c @implementation
@@ -34,7 +34,7 @@ public func cuMemsetD2D16_v2_ptds(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int
 ) -> CUresult {
     CUDADriver.enter(143)
-    return CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height)
+    return CUDADriver.reported(143, CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height))
 }
 
 @c @implementation
@@ -42,25 +42,25 @@ public func cuMemsetD2D32_v2_ptds(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int
 ) -> CUresult {
     CUDADriver.enter(144)
-    return CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height)
+    return CUDADriver.reported(144, CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height))
 }
 
 @c @implementation
 public func cuMemsetD8Async_ptsz(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(145)
-    return CUDADriver.memsetD8Async(dstDevice, uc, N, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(145, CUDADriver.memsetD8Async(dstDevice, uc, N, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemsetD16Async_ptsz(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(146)
-    return CUDADriver.memsetD16Async(dstDevice, us, N, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(146, CUDADriver.memsetD16Async(dstDevice, us, N, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuMemsetD32Async_ptsz(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(147)
-    return CUDADriver.memsetD32Async(dstDevice, ui, N, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(147, CUDADriver.memsetD32Async(dstDevice, ui, N, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -68,7 +68,8 @@ public func cuMemsetD2D8Async_ptsz(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(148)
-    return CUDADriver.memsetD2D8Async(dstDevice, dstPitch, uc, Width, Height, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(148, CUDADriver.memsetD2D8Async(
+        dstDevice, dstPitch, uc, Width, Height, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -76,7 +77,8 @@ public func cuMemsetD2D16Async_ptsz(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(149)
-    return CUDADriver.memsetD2D16Async(dstDevice, dstPitch, us, Width, Height, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(149, CUDADriver.memsetD2D16Async(
+        dstDevice, dstPitch, us, Width, Height, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -84,7 +86,8 @@ public func cuMemsetD2D32Async_ptsz(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(150)
-    return CUDADriver.memsetD2D32Async(dstDevice, dstPitch, ui, Width, Height, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(150, CUDADriver.memsetD2D32Async(
+        dstDevice, dstPitch, ui, Width, Height, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
@@ -126,19 +129,19 @@ public func cuMemsetD2D32(
 @c @implementation
 public func cuMemsetD8_v2(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int) -> CUresult {
     CUDADriver.enter(564)
-    return CUDADriver.memsetD8V2(dstDevice, uc, N)
+    return CUDADriver.reported(564, CUDADriver.memsetD8V2(dstDevice, uc, N))
 }
 
 @c @implementation
 public func cuMemsetD16_v2(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int) -> CUresult {
     CUDADriver.enter(565)
-    return CUDADriver.memsetD16V2(dstDevice, us, N)
+    return CUDADriver.reported(565, CUDADriver.memsetD16V2(dstDevice, us, N))
 }
 
 @c @implementation
 public func cuMemsetD32_v2(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int) -> CUresult {
     CUDADriver.enter(566)
-    return CUDADriver.memsetD32V2(dstDevice, ui, N)
+    return CUDADriver.reported(566, CUDADriver.memsetD32V2(dstDevice, ui, N))
 }
 
 @c @implementation
@@ -146,7 +149,7 @@ public func cuMemsetD2D8_v2(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int
 ) -> CUresult {
     CUDADriver.enter(567)
-    return CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height)
+    return CUDADriver.reported(567, CUDADriver.memsetD2D8V2(dstDevice, dstPitch, uc, Width, Height))
 }
 
 @c @implementation
@@ -154,7 +157,7 @@ public func cuMemsetD2D16_v2(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int
 ) -> CUresult {
     CUDADriver.enter(568)
-    return CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height)
+    return CUDADriver.reported(568, CUDADriver.memsetD2D16V2(dstDevice, dstPitch, us, Width, Height))
 }
 
 @c @implementation
@@ -162,25 +165,25 @@ public func cuMemsetD2D32_v2(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int
 ) -> CUresult {
     CUDADriver.enter(569)
-    return CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height)
+    return CUDADriver.reported(569, CUDADriver.memsetD2D32V2(dstDevice, dstPitch, ui, Width, Height))
 }
 
 @c @implementation
 public func cuMemsetD8Async(_ dstDevice: CUdeviceptr, _ uc: UInt8, _ N: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(584)
-    return CUDADriver.memsetD8Async(dstDevice, uc, N, hStream)
+    return CUDADriver.reported(584, CUDADriver.memsetD8Async(dstDevice, uc, N, hStream))
 }
 
 @c @implementation
 public func cuMemsetD16Async(_ dstDevice: CUdeviceptr, _ us: UInt16, _ N: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(585)
-    return CUDADriver.memsetD16Async(dstDevice, us, N, hStream)
+    return CUDADriver.reported(585, CUDADriver.memsetD16Async(dstDevice, us, N, hStream))
 }
 
 @c @implementation
 public func cuMemsetD32Async(_ dstDevice: CUdeviceptr, _ ui: UInt32, _ N: Int, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(586)
-    return CUDADriver.memsetD32Async(dstDevice, ui, N, hStream)
+    return CUDADriver.reported(586, CUDADriver.memsetD32Async(dstDevice, ui, N, hStream))
 }
 
 @c @implementation
@@ -188,7 +191,7 @@ public func cuMemsetD2D8Async(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ uc: UInt8, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(587)
-    return CUDADriver.memsetD2D8Async(dstDevice, dstPitch, uc, Width, Height, hStream)
+    return CUDADriver.reported(587, CUDADriver.memsetD2D8Async(dstDevice, dstPitch, uc, Width, Height, hStream))
 }
 
 @c @implementation
@@ -196,7 +199,7 @@ public func cuMemsetD2D16Async(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ us: UInt16, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(588)
-    return CUDADriver.memsetD2D16Async(dstDevice, dstPitch, us, Width, Height, hStream)
+    return CUDADriver.reported(588, CUDADriver.memsetD2D16Async(dstDevice, dstPitch, us, Width, Height, hStream))
 }
 
 @c @implementation
@@ -204,5 +207,5 @@ public func cuMemsetD2D32Async(
     _ dstDevice: CUdeviceptr, _ dstPitch: Int, _ ui: UInt32, _ Width: Int, _ Height: Int, _ hStream: CUstream!
 ) -> CUresult {
     CUDADriver.enter(589)
-    return CUDADriver.memsetD2D32Async(dstDevice, dstPitch, ui, Width, Height, hStream)
+    return CUDADriver.reported(589, CUDADriver.memsetD2D32Async(dstDevice, dstPitch, ui, Width, Height, hStream))
 }

@@ -6,7 +6,7 @@ import CUDAClient
 @c @implementation
 public func cuStreamCreate(_ phStream: UnsafeMutablePointer<CUstream?>!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(232)
-    return CUDADriver.streamCreate(phStream, Flags)
+    return CUDADriver.reported(232, CUDADriver.streamCreate(phStream, Flags))
 }
 
 @c @implementation
@@ -14,37 +14,37 @@ public func cuStreamCreateWithPriority(
     _ phStream: UnsafeMutablePointer<CUstream?>!, _ flags: UInt32, _ priority: Int32
 ) -> CUresult {
     CUDADriver.enter(233)
-    return CUDADriver.streamCreateWithPriority(phStream, flags, priority)
+    return CUDADriver.reported(233, CUDADriver.streamCreateWithPriority(phStream, flags, priority))
 }
 
 @c @implementation
 public func cuStreamGetPriority_ptsz(_ hStream: CUstream!, _ priority: UnsafeMutablePointer<Int32>!) -> CUresult {
     CUDADriver.enter(236)
-    return CUDADriver.streamGetPriority(CUDADriver.perThread(hStream), priority)
+    return CUDADriver.reported(236, CUDADriver.streamGetPriority(CUDADriver.perThread(hStream), priority))
 }
 
 @c @implementation
 public func cuStreamGetDevice_ptsz(_ hStream: CUstream!, _ device: UnsafeMutablePointer<CUdevice>!) -> CUresult {
     CUDADriver.enter(237)
-    return CUDADriver.streamGetDevice(CUDADriver.perThread(hStream), device)
+    return CUDADriver.reported(237, CUDADriver.streamGetDevice(CUDADriver.perThread(hStream), device))
 }
 
 @c @implementation
 public func cuStreamGetFlags_ptsz(_ hStream: CUstream!, _ flags: UnsafeMutablePointer<UInt32>!) -> CUresult {
     CUDADriver.enter(238)
-    return CUDADriver.streamGetFlags(CUDADriver.perThread(hStream), flags)
+    return CUDADriver.reported(238, CUDADriver.streamGetFlags(CUDADriver.perThread(hStream), flags))
 }
 
 @c @implementation
 public func cuStreamGetId_ptsz(_ hStream: CUstream!, _ streamId: UnsafeMutablePointer<UInt64>!) -> CUresult {
     CUDADriver.enter(239)
-    return CUDADriver.streamGetId(CUDADriver.perThread(hStream), streamId)
+    return CUDADriver.reported(239, CUDADriver.streamGetId(CUDADriver.perThread(hStream), streamId))
 }
 
 @c @implementation
 public func cuStreamGetCtx_ptsz(_ hStream: CUstream!, _ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
     CUDADriver.enter(240)
-    return CUDADriver.streamGetCtx(CUDADriver.perThread(hStream), pctx)
+    return CUDADriver.reported(240, CUDADriver.streamGetCtx(CUDADriver.perThread(hStream), pctx))
 }
 
 @c @implementation
@@ -52,13 +52,13 @@ public func cuStreamGetCtx_v2_ptsz(
     _ hStream: CUstream!, _ pCtx: UnsafeMutablePointer<CUcontext?>!, _ pGreenCtx: UnsafeMutablePointer<CUgreenCtx?>!
 ) -> CUresult {
     CUDADriver.enter(241)
-    return CUDADriver.streamGetCtxV2(CUDADriver.perThread(hStream), pCtx, pGreenCtx)
+    return CUDADriver.reported(241, CUDADriver.streamGetCtxV2(CUDADriver.perThread(hStream), pCtx, pGreenCtx))
 }
 
 @c @implementation
 public func cuStreamWaitEvent_ptsz(_ hStream: CUstream!, _ hEvent: CUevent!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(242)
-    return CUDADriver.streamWaitEvent(CUDADriver.perThread(hStream), hEvent, Flags)
+    return CUDADriver.reported(242, CUDADriver.streamWaitEvent(CUDADriver.perThread(hStream), hEvent, Flags))
 }
 
 @c @implementation
@@ -66,7 +66,8 @@ public func cuStreamAddCallback_ptsz(
     _ hStream: CUstream!, _ callback: CUstreamCallback!, _ userData: UnsafeMutableRawPointer!, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(243)
-    return CUDADriver.streamAddCallback(CUDADriver.perThread(hStream), callback, userData, flags)
+    return CUDADriver.reported(243, CUDADriver.streamAddCallback(
+        CUDADriver.perThread(hStream), callback, userData, flags))
 }
 
 @c @implementation
@@ -74,80 +75,84 @@ public func cuStreamAttachMemAsync_ptsz(
     _ hStream: CUstream!, _ dptr: CUdeviceptr, _ length: Int, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(252)
-    return CUDADriver.streamAttachMemAsync(CUDADriver.perThread(hStream), dptr, length, flags)
+    return CUDADriver.reported(252, CUDADriver.streamAttachMemAsync(CUDADriver.perThread(hStream), dptr, length, flags))
 }
 
 @c @implementation
 public func cuStreamQuery_ptsz(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(253)
-    return CUDADriver.streamQuery(CUDADriver.perThread(hStream))
+    return CUDADriver.reported(253, CUDADriver.streamQuery(CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuStreamSynchronize_ptsz(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(254)
-    return CUDADriver.streamSynchronize(CUDADriver.perThread(hStream))
+    return CUDADriver.reported(254, CUDADriver.streamSynchronize(CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuStreamDestroy_v2(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(255)
-    return CUDADriver.streamDestroy(hStream)
+    return CUDADriver.reported(255, CUDADriver.streamDestroy(hStream))
 }
 
 @c @implementation
 public func cuStreamCopyAttributes_ptsz(_ dst: CUstream!, _ src: CUstream!) -> CUresult {
-    CUDADriver.unsupported(256)
+    CUDADriver.enter(256)
+    return CUDADriver.reported(256, CUDADriver.streamCopyAttributes(
+        CUDADriver.perThread(dst), CUDADriver.perThread(src)))
 }
 
 @c @implementation
 public func cuStreamGetAttribute_ptsz(
     _ hStream: CUstream!, _ attr: CUstreamAttrID, _ value_out: UnsafeMutablePointer<CUstreamAttrValue>!
 ) -> CUresult {
-    CUDADriver.unsupported(257)
+    CUDADriver.enter(257)
+    return CUDADriver.reported(257, CUDADriver.streamGetAttribute(CUDADriver.perThread(hStream), attr, value_out))
 }
 
 @c @implementation
 public func cuStreamSetAttribute_ptsz(
     _ hStream: CUstream!, _ attr: CUstreamAttrID, _ value: UnsafePointer<CUstreamAttrValue>!
 ) -> CUresult {
-    CUDADriver.unsupported(258)
+    CUDADriver.enter(258)
+    return CUDADriver.reported(258, CUDADriver.streamSetAttribute(CUDADriver.perThread(hStream), attr, value))
 }
 
 @c @implementation
 public func cuStreamDestroy(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(539)
-    return CUDADriver.streamDestroy(hStream)
+    return CUDADriver.reported(539, CUDADriver.streamDestroy(hStream))
 }
 
 @c @implementation
 public func cuStreamGetPriority(_ hStream: CUstream!, _ priority: UnsafeMutablePointer<Int32>!) -> CUresult {
     CUDADriver.enter(590)
-    return CUDADriver.streamGetPriority(hStream, priority)
+    return CUDADriver.reported(590, CUDADriver.streamGetPriority(hStream, priority))
 }
 
 @c @implementation
 public func cuStreamGetId(_ hStream: CUstream!, _ streamId: UnsafeMutablePointer<UInt64>!) -> CUresult {
     CUDADriver.enter(591)
-    return CUDADriver.streamGetId(hStream, streamId)
+    return CUDADriver.reported(591, CUDADriver.streamGetId(hStream, streamId))
 }
 
 @c @implementation
 public func cuStreamGetFlags(_ hStream: CUstream!, _ flags: UnsafeMutablePointer<UInt32>!) -> CUresult {
     CUDADriver.enter(592)
-    return CUDADriver.streamGetFlags(hStream, flags)
+    return CUDADriver.reported(592, CUDADriver.streamGetFlags(hStream, flags))
 }
 
 @c @implementation
 public func cuStreamGetDevice(_ hStream: CUstream!, _ device: UnsafeMutablePointer<CUdevice>!) -> CUresult {
     CUDADriver.enter(593)
-    return CUDADriver.streamGetDevice(hStream, device)
+    return CUDADriver.reported(593, CUDADriver.streamGetDevice(hStream, device))
 }
 
 @c @implementation
 public func cuStreamGetCtx(_ hStream: CUstream!, _ pctx: UnsafeMutablePointer<CUcontext?>!) -> CUresult {
     CUDADriver.enter(595)
-    return CUDADriver.streamGetCtx(hStream, pctx)
+    return CUDADriver.reported(595, CUDADriver.streamGetCtx(hStream, pctx))
 }
 
 @c @implementation
@@ -155,13 +160,13 @@ public func cuStreamGetCtx_v2(
     _ hStream: CUstream!, _ pCtx: UnsafeMutablePointer<CUcontext?>!, _ pGreenCtx: UnsafeMutablePointer<CUgreenCtx?>!
 ) -> CUresult {
     CUDADriver.enter(596)
-    return CUDADriver.streamGetCtxV2(hStream, pCtx, pGreenCtx)
+    return CUDADriver.reported(596, CUDADriver.streamGetCtxV2(hStream, pCtx, pGreenCtx))
 }
 
 @c @implementation
 public func cuStreamWaitEvent(_ hStream: CUstream!, _ hEvent: CUevent!, _ Flags: UInt32) -> CUresult {
     CUDADriver.enter(597)
-    return CUDADriver.streamWaitEvent(hStream, hEvent, Flags)
+    return CUDADriver.reported(597, CUDADriver.streamWaitEvent(hStream, hEvent, Flags))
 }
 
 @c @implementation
@@ -169,7 +174,7 @@ public func cuStreamAddCallback(
     _ hStream: CUstream!, _ callback: CUstreamCallback!, _ userData: UnsafeMutableRawPointer!, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(598)
-    return CUDADriver.streamAddCallback(hStream, callback, userData, flags)
+    return CUDADriver.reported(598, CUDADriver.streamAddCallback(hStream, callback, userData, flags))
 }
 
 @c @implementation
@@ -177,36 +182,39 @@ public func cuStreamAttachMemAsync(
     _ hStream: CUstream!, _ dptr: CUdeviceptr, _ length: Int, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(599)
-    return CUDADriver.streamAttachMemAsync(hStream, dptr, length, flags)
+    return CUDADriver.reported(599, CUDADriver.streamAttachMemAsync(hStream, dptr, length, flags))
 }
 
 @c @implementation
 public func cuStreamQuery(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(600)
-    return CUDADriver.streamQuery(hStream)
+    return CUDADriver.reported(600, CUDADriver.streamQuery(hStream))
 }
 
 @c @implementation
 public func cuStreamSynchronize(_ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(601)
-    return CUDADriver.streamSynchronize(hStream)
+    return CUDADriver.reported(601, CUDADriver.streamSynchronize(hStream))
 }
 
 @c @implementation
 public func cuStreamCopyAttributes(_ dstStream: CUstream!, _ srcStream: CUstream!) -> CUresult {
-    CUDADriver.unsupported(662)
+    CUDADriver.enter(662)
+    return CUDADriver.reported(662, CUDADriver.streamCopyAttributes(dstStream, srcStream))
 }
 
 @c @implementation
 public func cuStreamGetAttribute(
     _ hStream: CUstream!, _ attr: CUstreamAttrID, _ value: UnsafeMutablePointer<CUstreamAttrValue>!
 ) -> CUresult {
-    CUDADriver.unsupported(663)
+    CUDADriver.enter(663)
+    return CUDADriver.reported(663, CUDADriver.streamGetAttribute(hStream, attr, value))
 }
 
 @c @implementation
 public func cuStreamSetAttribute(
     _ hStream: CUstream!, _ attr: CUstreamAttrID, _ param: UnsafePointer<CUstreamAttrValue>!
 ) -> CUresult {
-    CUDADriver.unsupported(664)
+    CUDADriver.enter(664)
+    return CUDADriver.reported(664, CUDADriver.streamSetAttribute(hStream, attr, param))
 }

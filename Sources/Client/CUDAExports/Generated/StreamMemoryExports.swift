@@ -8,7 +8,7 @@ public func cuStreamWaitValue32_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(274)
-    return CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(274, CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -16,7 +16,7 @@ public func cuStreamWaitValue64_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(275)
-    return CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(275, CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -24,7 +24,7 @@ public func cuStreamWriteValue32_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(276)
-    return CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(276, CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -32,7 +32,7 @@ public func cuStreamWriteValue64_v2_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(277)
-    return CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(277, CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -41,7 +41,8 @@ public func cuStreamBatchMemOp_v2_ptsz(
     _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(278)
-    return CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
+    return CUDADriver.reported(278, CUDADriver.streamBatchMemOpV2(
+        CUDADriver.perThread(stream), count, paramArray, flags))
 }
 
 @c @implementation
@@ -49,7 +50,7 @@ public func cuStreamWriteValue32(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(610)
-    return CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
+    return CUDADriver.reported(610, CUDADriver.streamWriteValue32V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -57,7 +58,7 @@ public func cuStreamWaitValue32(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(611)
-    return CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
+    return CUDADriver.reported(611, CUDADriver.streamWaitValue32V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -65,7 +66,7 @@ public func cuStreamWriteValue64(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(612)
-    return CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
+    return CUDADriver.reported(612, CUDADriver.streamWriteValue64V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -73,7 +74,7 @@ public func cuStreamWaitValue64(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(613)
-    return CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
+    return CUDADriver.reported(613, CUDADriver.streamWaitValue64V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -82,7 +83,7 @@ public func cuStreamBatchMemOp(
     _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(614)
-    return CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
+    return CUDADriver.reported(614, CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags))
 }
 
 @c @implementation
@@ -90,7 +91,7 @@ public func cuStreamWriteValue32_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(615)
-    return CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(615, CUDADriver.streamWriteValue32V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -98,7 +99,7 @@ public func cuStreamWaitValue32_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(616)
-    return CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(616, CUDADriver.streamWaitValue32V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -106,7 +107,7 @@ public func cuStreamWriteValue64_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(617)
-    return CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(617, CUDADriver.streamWriteValue64V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -114,7 +115,7 @@ public func cuStreamWaitValue64_ptsz(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(618)
-    return CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags)
+    return CUDADriver.reported(618, CUDADriver.streamWaitValue64V2(CUDADriver.perThread(stream), addr, value, flags))
 }
 
 @c @implementation
@@ -123,7 +124,8 @@ public func cuStreamBatchMemOp_ptsz(
     _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(619)
-    return CUDADriver.streamBatchMemOpV2(CUDADriver.perThread(stream), count, paramArray, flags)
+    return CUDADriver.reported(619, CUDADriver.streamBatchMemOpV2(
+        CUDADriver.perThread(stream), count, paramArray, flags))
 }
 
 @c @implementation
@@ -131,7 +133,7 @@ public func cuStreamWriteValue32_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(620)
-    return CUDADriver.streamWriteValue32V2(stream, addr, value, flags)
+    return CUDADriver.reported(620, CUDADriver.streamWriteValue32V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -139,7 +141,7 @@ public func cuStreamWaitValue32_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint32_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(621)
-    return CUDADriver.streamWaitValue32V2(stream, addr, value, flags)
+    return CUDADriver.reported(621, CUDADriver.streamWaitValue32V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -147,7 +149,7 @@ public func cuStreamWriteValue64_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(622)
-    return CUDADriver.streamWriteValue64V2(stream, addr, value, flags)
+    return CUDADriver.reported(622, CUDADriver.streamWriteValue64V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -155,7 +157,7 @@ public func cuStreamWaitValue64_v2(
     _ stream: CUstream!, _ addr: CUdeviceptr, _ value: cuuint64_t, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(623)
-    return CUDADriver.streamWaitValue64V2(stream, addr, value, flags)
+    return CUDADriver.reported(623, CUDADriver.streamWaitValue64V2(stream, addr, value, flags))
 }
 
 @c @implementation
@@ -164,5 +166,5 @@ public func cuStreamBatchMemOp_v2(
     _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(624)
-    return CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags)
+    return CUDADriver.reported(624, CUDADriver.streamBatchMemOpV2(stream, count, paramArray, flags))
 }

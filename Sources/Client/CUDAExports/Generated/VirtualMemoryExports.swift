@@ -16,13 +16,13 @@ public func cuMemAddressReserve(
     _ ptr: UnsafeMutablePointer<CUdeviceptr>!, _ size: Int, _ alignment: Int, _ addr: CUdeviceptr, _ flags: UInt64
 ) -> CUresult {
     CUDADriver.enter(166)
-    return CUDADriver.memAddressReserve(ptr, size, alignment, addr, flags)
+    return CUDADriver.reported(166, CUDADriver.memAddressReserve(ptr, size, alignment, addr, flags))
 }
 
 @c @implementation
 public func cuMemAddressFree(_ ptr: CUdeviceptr, _ size: Int) -> CUresult {
     CUDADriver.enter(167)
-    return CUDADriver.memAddressFree(ptr, size)
+    return CUDADriver.reported(167, CUDADriver.memAddressFree(ptr, size))
 }
 
 @c @implementation
@@ -31,13 +31,13 @@ public func cuMemCreate(
     _ prop: UnsafePointer<CUmemAllocationProp>!, _ flags: UInt64
 ) -> CUresult {
     CUDADriver.enter(168)
-    return CUDADriver.memCreate(handle, size, prop, flags)
+    return CUDADriver.reported(168, CUDADriver.memCreate(handle, size, prop, flags))
 }
 
 @c @implementation
 public func cuMemRelease(_ handle: CUmemGenericAllocationHandle) -> CUresult {
     CUDADriver.enter(169)
-    return CUDADriver.memRelease(handle)
+    return CUDADriver.reported(169, CUDADriver.memRelease(handle))
 }
 
 @c @implementation
@@ -45,13 +45,13 @@ public func cuMemMap(
     _ ptr: CUdeviceptr, _ size: Int, _ offset: Int, _ handle: CUmemGenericAllocationHandle, _ flags: UInt64
 ) -> CUresult {
     CUDADriver.enter(170)
-    return CUDADriver.memMap(ptr, size, offset, handle, flags)
+    return CUDADriver.reported(170, CUDADriver.memMap(ptr, size, offset, handle, flags))
 }
 
 @c @implementation
 public func cuMemUnmap(_ ptr: CUdeviceptr, _ size: Int) -> CUresult {
     CUDADriver.enter(172)
-    return CUDADriver.memUnmap(ptr, size)
+    return CUDADriver.reported(172, CUDADriver.memUnmap(ptr, size))
 }
 
 @c @implementation
@@ -59,7 +59,7 @@ public func cuMemSetAccess(
     _ ptr: CUdeviceptr, _ size: Int, _ desc: UnsafePointer<CUmemAccessDesc>!, _ count: Int
 ) -> CUresult {
     CUDADriver.enter(173)
-    return CUDADriver.memSetAccess(ptr, size, desc, count)
+    return CUDADriver.reported(173, CUDADriver.memSetAccess(ptr, size, desc, count))
 }
 
 @c @implementation
@@ -67,7 +67,7 @@ public func cuMemGetAccess(
     _ flags: UnsafeMutablePointer<UInt64>!, _ location: UnsafePointer<CUmemLocation>!, _ ptr: CUdeviceptr
 ) -> CUresult {
     CUDADriver.enter(174)
-    return CUDADriver.memGetAccess(flags, location, ptr)
+    return CUDADriver.reported(174, CUDADriver.memGetAccess(flags, location, ptr))
 }
 
 @c @implementation
@@ -76,7 +76,7 @@ public func cuMemExportToShareableHandle(
     _ handleType: CUmemAllocationHandleType, _ flags: UInt64
 ) -> CUresult {
     CUDADriver.enter(175)
-    return CUDADriver.memExportToShareableHandle(shareableHandle, handle, handleType, flags)
+    return CUDADriver.reported(175, CUDADriver.memExportToShareableHandle(shareableHandle, handle, handleType, flags))
 }
 
 @c @implementation
@@ -85,7 +85,7 @@ public func cuMemImportFromShareableHandle(
     _ shHandleType: CUmemAllocationHandleType
 ) -> CUresult {
     CUDADriver.enter(176)
-    return CUDADriver.memImportFromShareableHandle(handle, osHandle, shHandleType)
+    return CUDADriver.reported(176, CUDADriver.memImportFromShareableHandle(handle, osHandle, shHandleType))
 }
 
 @c @implementation
@@ -94,7 +94,7 @@ public func cuMemGetAllocationGranularity(
     _ option: CUmemAllocationGranularity_flags
 ) -> CUresult {
     CUDADriver.enter(177)
-    return CUDADriver.memGetAllocationGranularity(granularity, prop, option)
+    return CUDADriver.reported(177, CUDADriver.memGetAllocationGranularity(granularity, prop, option))
 }
 
 @c @implementation
@@ -102,7 +102,7 @@ public func cuMemGetAllocationPropertiesFromHandle(
     _ prop: UnsafeMutablePointer<CUmemAllocationProp>!, _ handle: CUmemGenericAllocationHandle
 ) -> CUresult {
     CUDADriver.enter(178)
-    return CUDADriver.memGetAllocationPropertiesFromHandle(prop, handle)
+    return CUDADriver.reported(178, CUDADriver.memGetAllocationPropertiesFromHandle(prop, handle))
 }
 
 @c @implementation
@@ -110,5 +110,5 @@ public func cuMemRetainAllocationHandle(
     _ handle: UnsafeMutablePointer<CUmemGenericAllocationHandle>!, _ addr: UnsafeMutableRawPointer!
 ) -> CUresult {
     CUDADriver.enter(179)
-    return CUDADriver.memRetainAllocationHandle(handle, addr)
+    return CUDADriver.reported(179, CUDADriver.memRetainAllocationHandle(handle, addr))
 }
