@@ -18,7 +18,6 @@ MISSING = {
     "graph_explicit": "graphs are not supported yet",
     "textures": "textures are not supported yet",
     "surfaces": "surfaces are not supported yet",
-    "virtual_memory": "virtual memory management is not supported yet",
     "ipc": "memory and events between processes are not supported yet",
 }
 
