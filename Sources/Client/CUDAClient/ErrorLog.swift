@@ -59,7 +59,7 @@ public enum ErrorLog {
         }
     }
 
-    /// `cuPointerGetAttribute`, `cuGetExportTable`, `cuGetProcAddress` in both forms, by their numbers in the description.
+    /// `cuPointerGetAttribute`, `cuGetExportTable` and both forms of `cuGetProcAddress`, as the description numbers them.
     private static let askedToLearn: [Int] = [221, 465, 456, 678]
 
     /// Whether a result is one that a program should hear of. "Not ready" is an answer; and pointers, symbols and

@@ -164,7 +164,9 @@ extension CUDADriver {
         _ result: UnsafeMutablePointer<CUstream?>?, _ handle: CUgreenCtx?, _ flags: UInt32, _ priority: Int32
     ) -> CUresult {
         guard let result, flags == CU_STREAM_NON_BLOCKING.rawValue else { return CUDA_ERROR_INVALID_VALUE }
-        return withGreen(handle) { green in inside(green.context) { streamCreateWithPriority(result, flags, priority) } }
+        return withGreen(handle) { green in
+            inside(green.context) { streamCreateWithPriority(result, flags, priority) }
+        }
     }
 
     /// Runs `body` with a context current.

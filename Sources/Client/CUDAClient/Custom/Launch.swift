@@ -114,10 +114,11 @@ extension CUDADriver {
         case CU_LAUNCH_ATTRIBUTE_LAUNCH_COMPLETION_EVENT:
             guard eventID(attribute.value.launchCompletionEvent.event) != nil else { return CUDA_ERROR_INVALID_HANDLE }
         case CU_LAUNCH_ATTRIBUTE_DEVICE_UPDATABLE_KERNEL_NODE:
-            guard attribute.value.deviceUpdatableKernelNode.deviceUpdatable == 0 else { return CUDA_ERROR_NOT_SUPPORTED }
+            let isWanted = attribute.value.deviceUpdatableKernelNode.deviceUpdatable != 0
+            guard !isWanted else { return CUDA_ERROR_NOT_SUPPORTED }
         case CU_LAUNCH_ATTRIBUTE_MEM_SYNC_DOMAIN:
             guard attribute.value.memSyncDomain.rawValue <= 1 else { return CUDA_ERROR_INVALID_VALUE }
-        // Hints at speed: caches, waiting, scheduling, priority, carve-outs; and an earlier start, which is allowed only.
+        // Hints at speed: caches, waiting, scheduling, priority, carve-outs; and leave to start earlier.
         case CU_LAUNCH_ATTRIBUTE_IGNORE, CU_LAUNCH_ATTRIBUTE_ACCESS_POLICY_WINDOW,
             CU_LAUNCH_ATTRIBUTE_SYNCHRONIZATION_POLICY, CU_LAUNCH_ATTRIBUTE_CLUSTER_SCHEDULING_POLICY_PREFERENCE,
             CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION, CU_LAUNCH_ATTRIBUTE_PRIORITY,
