@@ -6,7 +6,7 @@ import CUDAClient
 @c @implementation
 public func cuGraphCreate(_ phGraph: UnsafeMutablePointer<CUgraph?>!, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(305)
-    return CUDADriver.graphCreate(phGraph, flags)
+    return CUDADriver.reported(305, CUDADriver.graphCreate(phGraph, flags))
 }
 
 @c @implementation
@@ -16,7 +16,8 @@ public func cuGraphAddKernelNode_v2(
     _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(306)
-    return CUDADriver.graphAddKernelNodeV2(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
+    return CUDADriver.reported(306, CUDADriver.graphAddKernelNodeV2(
+        phGraphNode, hGraph, dependencies, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -24,7 +25,7 @@ public func cuGraphKernelNodeGetParams_v2(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(307)
-    return CUDADriver.graphKernelNodeGetParamsV2(hNode, nodeParams)
+    return CUDADriver.reported(307, CUDADriver.graphKernelNodeGetParamsV2(hNode, nodeParams))
 }
 
 @c @implementation
@@ -32,7 +33,7 @@ public func cuGraphKernelNodeSetParams_v2(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(308)
-    return CUDADriver.graphKernelNodeSetParamsV2(hNode, nodeParams)
+    return CUDADriver.reported(308, CUDADriver.graphKernelNodeSetParamsV2(hNode, nodeParams))
 }
 
 @c @implementation
@@ -42,7 +43,8 @@ public func cuGraphAddMemcpyNode(
     _ ctx: CUcontext!
 ) -> CUresult {
     CUDADriver.enter(309)
-    return CUDADriver.graphAddMemcpyNode(phGraphNode, hGraph, dependencies, numDependencies, copyParams, ctx)
+    return CUDADriver.reported(309, CUDADriver.graphAddMemcpyNode(
+        phGraphNode, hGraph, dependencies, numDependencies, copyParams, ctx))
 }
 
 @c @implementation
@@ -50,13 +52,13 @@ public func cuGraphMemcpyNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_MEMCPY3D>!
 ) -> CUresult {
     CUDADriver.enter(310)
-    return CUDADriver.graphMemcpyNodeGetParams(hNode, nodeParams)
+    return CUDADriver.reported(310, CUDADriver.graphMemcpyNodeGetParams(hNode, nodeParams))
 }
 
 @c @implementation
 public func cuGraphMemcpyNodeSetParams(_ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_MEMCPY3D>!) -> CUresult {
     CUDADriver.enter(311)
-    return CUDADriver.graphMemcpyNodeSetParams(hNode, nodeParams)
+    return CUDADriver.reported(311, CUDADriver.graphMemcpyNodeSetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -66,7 +68,8 @@ public func cuGraphAddMemsetNode(
     _ memsetParams: UnsafePointer<CUDA_MEMSET_NODE_PARAMS>!, _ ctx: CUcontext!
 ) -> CUresult {
     CUDADriver.enter(312)
-    return CUDADriver.graphAddMemsetNode(phGraphNode, hGraph, dependencies, numDependencies, memsetParams, ctx)
+    return CUDADriver.reported(312, CUDADriver.graphAddMemsetNode(
+        phGraphNode, hGraph, dependencies, numDependencies, memsetParams, ctx))
 }
 
 @c @implementation
@@ -74,7 +77,7 @@ public func cuGraphMemsetNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_MEMSET_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(313)
-    return CUDADriver.graphMemsetNodeGetParams(hNode, nodeParams)
+    return CUDADriver.reported(313, CUDADriver.graphMemsetNodeGetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -82,7 +85,7 @@ public func cuGraphMemsetNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_MEMSET_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(314)
-    return CUDADriver.graphMemsetNodeSetParams(hNode, nodeParams)
+    return CUDADriver.reported(314, CUDADriver.graphMemsetNodeSetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -92,7 +95,8 @@ public func cuGraphAddHostNode(
     _ nodeParams: UnsafePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(315)
-    return CUDADriver.graphAddHostNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
+    return CUDADriver.reported(315, CUDADriver.graphAddHostNode(
+        phGraphNode, hGraph, dependencies, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -100,7 +104,7 @@ public func cuGraphHostNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(316)
-    return CUDADriver.graphHostNodeGetParams(hNode, nodeParams)
+    return CUDADriver.reported(316, CUDADriver.graphHostNodeGetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -108,7 +112,7 @@ public func cuGraphHostNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(317)
-    return CUDADriver.graphHostNodeSetParams(hNode, nodeParams)
+    return CUDADriver.reported(317, CUDADriver.graphHostNodeSetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -117,7 +121,8 @@ public func cuGraphAddChildGraphNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ childGraph: CUgraph!
 ) -> CUresult {
     CUDADriver.enter(318)
-    return CUDADriver.graphAddChildGraphNode(phGraphNode, hGraph, dependencies, numDependencies, childGraph)
+    return CUDADriver.reported(318, CUDADriver.graphAddChildGraphNode(
+        phGraphNode, hGraph, dependencies, numDependencies, childGraph))
 }
 
 @c @implementation
@@ -125,7 +130,7 @@ public func cuGraphChildGraphNodeGetGraph(
     _ hNode: CUgraphNode!, _ phGraph: UnsafeMutablePointer<CUgraph?>!
 ) -> CUresult {
     CUDADriver.enter(319)
-    return CUDADriver.graphChildGraphNodeGetGraph(hNode, phGraph)
+    return CUDADriver.reported(319, CUDADriver.graphChildGraphNodeGetGraph(hNode, phGraph))
 }
 
 @c @implementation
@@ -134,7 +139,7 @@ public func cuGraphAddEmptyNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int
 ) -> CUresult {
     CUDADriver.enter(320)
-    return CUDADriver.graphAddEmptyNode(phGraphNode, hGraph, dependencies, numDependencies)
+    return CUDADriver.reported(320, CUDADriver.graphAddEmptyNode(phGraphNode, hGraph, dependencies, numDependencies))
 }
 
 @c @implementation
@@ -143,7 +148,8 @@ public func cuGraphAddEventRecordNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ event: CUevent!
 ) -> CUresult {
     CUDADriver.enter(321)
-    return CUDADriver.graphAddEventRecordNode(phGraphNode, hGraph, dependencies, numDependencies, event)
+    return CUDADriver.reported(321, CUDADriver.graphAddEventRecordNode(
+        phGraphNode, hGraph, dependencies, numDependencies, event))
 }
 
 @c @implementation
@@ -151,13 +157,13 @@ public func cuGraphEventRecordNodeGetEvent(
     _ hNode: CUgraphNode!, _ event_out: UnsafeMutablePointer<CUevent?>!
 ) -> CUresult {
     CUDADriver.enter(322)
-    return CUDADriver.graphEventRecordNodeGetEvent(hNode, event_out)
+    return CUDADriver.reported(322, CUDADriver.graphEventRecordNodeGetEvent(hNode, event_out))
 }
 
 @c @implementation
 public func cuGraphEventRecordNodeSetEvent(_ hNode: CUgraphNode!, _ event: CUevent!) -> CUresult {
     CUDADriver.enter(323)
-    return CUDADriver.graphEventRecordNodeSetEvent(hNode, event)
+    return CUDADriver.reported(323, CUDADriver.graphEventRecordNodeSetEvent(hNode, event))
 }
 
 @c @implementation
@@ -166,7 +172,8 @@ public func cuGraphAddEventWaitNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ event: CUevent!
 ) -> CUresult {
     CUDADriver.enter(324)
-    return CUDADriver.graphAddEventWaitNode(phGraphNode, hGraph, dependencies, numDependencies, event)
+    return CUDADriver.reported(324, CUDADriver.graphAddEventWaitNode(
+        phGraphNode, hGraph, dependencies, numDependencies, event))
 }
 
 @c @implementation
@@ -174,13 +181,13 @@ public func cuGraphEventWaitNodeGetEvent(
     _ hNode: CUgraphNode!, _ event_out: UnsafeMutablePointer<CUevent?>!
 ) -> CUresult {
     CUDADriver.enter(325)
-    return CUDADriver.graphEventWaitNodeGetEvent(hNode, event_out)
+    return CUDADriver.reported(325, CUDADriver.graphEventWaitNodeGetEvent(hNode, event_out))
 }
 
 @c @implementation
 public func cuGraphEventWaitNodeSetEvent(_ hNode: CUgraphNode!, _ event: CUevent!) -> CUresult {
     CUDADriver.enter(326)
-    return CUDADriver.graphEventWaitNodeSetEvent(hNode, event)
+    return CUDADriver.reported(326, CUDADriver.graphEventWaitNodeSetEvent(hNode, event))
 }
 
 @c @implementation
@@ -236,7 +243,8 @@ public func cuGraphAddBatchMemOpNode(
     _ nodeParams: UnsafePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(333)
-    return CUDADriver.graphAddBatchMemOpNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
+    return CUDADriver.reported(333, CUDADriver.graphAddBatchMemOpNode(
+        phGraphNode, hGraph, dependencies, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -244,7 +252,7 @@ public func cuGraphBatchMemOpNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams_out: UnsafeMutablePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(334)
-    return CUDADriver.graphBatchMemOpNodeGetParams(hNode, nodeParams_out)
+    return CUDADriver.reported(334, CUDADriver.graphBatchMemOpNodeGetParams(hNode, nodeParams_out))
 }
 
 @c @implementation
@@ -252,7 +260,7 @@ public func cuGraphBatchMemOpNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(335)
-    return CUDADriver.graphBatchMemOpNodeSetParams(hNode, nodeParams)
+    return CUDADriver.reported(335, CUDADriver.graphBatchMemOpNodeSetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -260,7 +268,7 @@ public func cuGraphExecBatchMemOpNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_BATCH_MEM_OP_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(336)
-    return CUDADriver.graphExecBatchMemOpNodeSetParams(hGraphExec, hNode, nodeParams)
+    return CUDADriver.reported(336, CUDADriver.graphExecBatchMemOpNodeSetParams(hGraphExec, hNode, nodeParams))
 }
 
 @c @implementation
@@ -270,7 +278,8 @@ public func cuGraphAddMemAllocNode(
     _ nodeParams: UnsafeMutablePointer<CUDA_MEM_ALLOC_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(337)
-    return CUDADriver.graphAddMemAllocNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
+    return CUDADriver.reported(337, CUDADriver.graphAddMemAllocNode(
+        phGraphNode, hGraph, dependencies, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -278,7 +287,7 @@ public func cuGraphMemAllocNodeGetParams(
     _ hNode: CUgraphNode!, _ params_out: UnsafeMutablePointer<CUDA_MEM_ALLOC_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(338)
-    return CUDADriver.graphMemAllocNodeGetParams(hNode, params_out)
+    return CUDADriver.reported(338, CUDADriver.graphMemAllocNodeGetParams(hNode, params_out))
 }
 
 @c @implementation
@@ -287,7 +296,8 @@ public func cuGraphAddMemFreeNode(
     _ dependencies: UnsafePointer<CUgraphNode?>!, _ numDependencies: Int, _ dptr: CUdeviceptr
 ) -> CUresult {
     CUDADriver.enter(339)
-    return CUDADriver.graphAddMemFreeNode(phGraphNode, hGraph, dependencies, numDependencies, dptr)
+    return CUDADriver.reported(339, CUDADriver.graphAddMemFreeNode(
+        phGraphNode, hGraph, dependencies, numDependencies, dptr))
 }
 
 @c @implementation
@@ -295,13 +305,13 @@ public func cuGraphMemFreeNodeGetParams(
     _ hNode: CUgraphNode!, _ dptr_out: UnsafeMutablePointer<CUdeviceptr>!
 ) -> CUresult {
     CUDADriver.enter(340)
-    return CUDADriver.graphMemFreeNodeGetParams(hNode, dptr_out)
+    return CUDADriver.reported(340, CUDADriver.graphMemFreeNodeGetParams(hNode, dptr_out))
 }
 
 @c @implementation
 public func cuDeviceGraphMemTrim(_ device: CUdevice) -> CUresult {
     CUDADriver.enter(341)
-    return CUDADriver.deviceGraphMemTrim(device)
+    return CUDADriver.reported(341, CUDADriver.deviceGraphMemTrim(device))
 }
 
 @c @implementation
@@ -309,7 +319,7 @@ public func cuDeviceGetGraphMemAttribute(
     _ device: CUdevice, _ attr: CUgraphMem_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
     CUDADriver.enter(342)
-    return CUDADriver.deviceGetGraphMemAttribute(device, attr, value)
+    return CUDADriver.reported(342, CUDADriver.deviceGetGraphMemAttribute(device, attr, value))
 }
 
 @c @implementation
@@ -317,13 +327,13 @@ public func cuDeviceSetGraphMemAttribute(
     _ device: CUdevice, _ attr: CUgraphMem_attribute, _ value: UnsafeMutableRawPointer!
 ) -> CUresult {
     CUDADriver.enter(343)
-    return CUDADriver.deviceSetGraphMemAttribute(device, attr, value)
+    return CUDADriver.reported(343, CUDADriver.deviceSetGraphMemAttribute(device, attr, value))
 }
 
 @c @implementation
 public func cuGraphClone(_ phGraphClone: UnsafeMutablePointer<CUgraph?>!, _ originalGraph: CUgraph!) -> CUresult {
     CUDADriver.enter(344)
-    return CUDADriver.graphClone(phGraphClone, originalGraph)
+    return CUDADriver.reported(344, CUDADriver.graphClone(phGraphClone, originalGraph))
 }
 
 @c @implementation
@@ -331,13 +341,13 @@ public func cuGraphNodeFindInClone(
     _ phNode: UnsafeMutablePointer<CUgraphNode?>!, _ hOriginalNode: CUgraphNode!, _ hClonedGraph: CUgraph!
 ) -> CUresult {
     CUDADriver.enter(345)
-    return CUDADriver.graphNodeFindInClone(phNode, hOriginalNode, hClonedGraph)
+    return CUDADriver.reported(345, CUDADriver.graphNodeFindInClone(phNode, hOriginalNode, hClonedGraph))
 }
 
 @c @implementation
 public func cuGraphNodeGetType(_ hNode: CUgraphNode!, _ type: UnsafeMutablePointer<CUgraphNodeType>!) -> CUresult {
     CUDADriver.enter(346)
-    return CUDADriver.graphNodeGetType(hNode, type)
+    return CUDADriver.reported(346, CUDADriver.graphNodeGetType(hNode, type))
 }
 
 @c @implementation
@@ -345,31 +355,31 @@ public func cuGraphNodeGetContainingGraph(
     _ hNode: CUgraphNode!, _ phGraph: UnsafeMutablePointer<CUgraph?>!
 ) -> CUresult {
     CUDADriver.enter(347)
-    return CUDADriver.graphNodeGetContainingGraph(hNode, phGraph)
+    return CUDADriver.reported(347, CUDADriver.graphNodeGetContainingGraph(hNode, phGraph))
 }
 
 @c @implementation
 public func cuGraphNodeGetLocalId(_ hNode: CUgraphNode!, _ nodeId: UnsafeMutablePointer<UInt32>!) -> CUresult {
     CUDADriver.enter(348)
-    return CUDADriver.graphNodeGetLocalId(hNode, nodeId)
+    return CUDADriver.reported(348, CUDADriver.graphNodeGetLocalId(hNode, nodeId))
 }
 
 @c @implementation
 public func cuGraphNodeGetToolsId(_ hNode: CUgraphNode!, _ toolsNodeId: UnsafeMutablePointer<UInt64>!) -> CUresult {
     CUDADriver.enter(349)
-    return CUDADriver.graphNodeGetToolsId(hNode, toolsNodeId)
+    return CUDADriver.reported(349, CUDADriver.graphNodeGetToolsId(hNode, toolsNodeId))
 }
 
 @c @implementation
 public func cuGraphGetId(_ hGraph: CUgraph!, _ graphId: UnsafeMutablePointer<UInt32>!) -> CUresult {
     CUDADriver.enter(350)
-    return CUDADriver.graphGetId(hGraph, graphId)
+    return CUDADriver.reported(350, CUDADriver.graphGetId(hGraph, graphId))
 }
 
 @c @implementation
 public func cuGraphExecGetId(_ hGraphExec: CUgraphExec!, _ graphId: UnsafeMutablePointer<UInt32>!) -> CUresult {
     CUDADriver.enter(351)
-    return CUDADriver.graphExecGetId(hGraphExec, graphId)
+    return CUDADriver.reported(351, CUDADriver.graphExecGetId(hGraphExec, graphId))
 }
 
 @c @implementation
@@ -377,7 +387,7 @@ public func cuGraphGetNodes(
     _ hGraph: CUgraph!, _ nodes: UnsafeMutablePointer<CUgraphNode?>!, _ numNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(352)
-    return CUDADriver.graphGetNodes(hGraph, nodes, numNodes)
+    return CUDADriver.reported(352, CUDADriver.graphGetNodes(hGraph, nodes, numNodes))
 }
 
 @c @implementation
@@ -385,7 +395,7 @@ public func cuGraphGetRootNodes(
     _ hGraph: CUgraph!, _ rootNodes: UnsafeMutablePointer<CUgraphNode?>!, _ numRootNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(353)
-    return CUDADriver.graphGetRootNodes(hGraph, rootNodes, numRootNodes)
+    return CUDADriver.reported(353, CUDADriver.graphGetRootNodes(hGraph, rootNodes, numRootNodes))
 }
 
 @c @implementation
@@ -394,7 +404,7 @@ public func cuGraphGetEdges_v2(
     _ edgeData: UnsafeMutablePointer<CUgraphEdgeData>!, _ numEdges: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(354)
-    return CUDADriver.graphGetEdgesV2(hGraph, from, to, edgeData, numEdges)
+    return CUDADriver.reported(354, CUDADriver.graphGetEdgesV2(hGraph, from, to, edgeData, numEdges))
 }
 
 @c @implementation
@@ -403,7 +413,8 @@ public func cuGraphNodeGetDependencies_v2(
     _ edgeData: UnsafeMutablePointer<CUgraphEdgeData>!, _ numDependencies: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(355)
-    return CUDADriver.graphNodeGetDependenciesV2(hNode, dependencies, edgeData, numDependencies)
+    return CUDADriver.reported(355, CUDADriver.graphNodeGetDependenciesV2(
+        hNode, dependencies, edgeData, numDependencies))
 }
 
 @c @implementation
@@ -412,7 +423,8 @@ public func cuGraphNodeGetDependentNodes_v2(
     _ edgeData: UnsafeMutablePointer<CUgraphEdgeData>!, _ numDependentNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(356)
-    return CUDADriver.graphNodeGetDependentNodesV2(hNode, dependentNodes, edgeData, numDependentNodes)
+    return CUDADriver.reported(356, CUDADriver.graphNodeGetDependentNodesV2(
+        hNode, dependentNodes, edgeData, numDependentNodes))
 }
 
 @c @implementation
@@ -421,7 +433,7 @@ public func cuGraphAddDependencies_v2(
     _ edgeData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int
 ) -> CUresult {
     CUDADriver.enter(357)
-    return CUDADriver.graphAddDependenciesV2(hGraph, from, to, edgeData, numDependencies)
+    return CUDADriver.reported(357, CUDADriver.graphAddDependenciesV2(hGraph, from, to, edgeData, numDependencies))
 }
 
 @c @implementation
@@ -430,13 +442,13 @@ public func cuGraphRemoveDependencies_v2(
     _ edgeData: UnsafePointer<CUgraphEdgeData>!, _ numDependencies: Int
 ) -> CUresult {
     CUDADriver.enter(358)
-    return CUDADriver.graphRemoveDependenciesV2(hGraph, from, to, edgeData, numDependencies)
+    return CUDADriver.reported(358, CUDADriver.graphRemoveDependenciesV2(hGraph, from, to, edgeData, numDependencies))
 }
 
 @c @implementation
 public func cuGraphDestroyNode(_ hNode: CUgraphNode!) -> CUresult {
     CUDADriver.enter(359)
-    return CUDADriver.graphDestroyNode(hNode)
+    return CUDADriver.reported(359, CUDADriver.graphDestroyNode(hNode))
 }
 
 @c @implementation
@@ -444,7 +456,7 @@ public func cuGraphInstantiateWithFlags(
     _ phGraphExec: UnsafeMutablePointer<CUgraphExec?>!, _ hGraph: CUgraph!, _ flags: UInt64
 ) -> CUresult {
     CUDADriver.enter(360)
-    return CUDADriver.graphInstantiateWithFlags(phGraphExec, hGraph, flags)
+    return CUDADriver.reported(360, CUDADriver.graphInstantiateWithFlags(phGraphExec, hGraph, flags))
 }
 
 @c @implementation
@@ -453,13 +465,13 @@ public func cuGraphInstantiateWithParams_ptsz(
     _ instantiateParams: UnsafeMutablePointer<CUDA_GRAPH_INSTANTIATE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(361)
-    return CUDADriver.graphInstantiateWithParams(phGraphExec, hGraph, instantiateParams)
+    return CUDADriver.reported(361, CUDADriver.graphInstantiateWithParams(phGraphExec, hGraph, instantiateParams))
 }
 
 @c @implementation
 public func cuGraphExecGetFlags(_ hGraphExec: CUgraphExec!, _ flags: UnsafeMutablePointer<cuuint64_t>!) -> CUresult {
     CUDADriver.enter(362)
-    return CUDADriver.graphExecGetFlags(hGraphExec, flags)
+    return CUDADriver.reported(362, CUDADriver.graphExecGetFlags(hGraphExec, flags))
 }
 
 @c @implementation
@@ -467,7 +479,7 @@ public func cuGraphExecKernelNodeSetParams_v2(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(363)
-    return CUDADriver.graphExecKernelNodeSetParamsV2(hGraphExec, hNode, nodeParams)
+    return CUDADriver.reported(363, CUDADriver.graphExecKernelNodeSetParamsV2(hGraphExec, hNode, nodeParams))
 }
 
 @c @implementation
@@ -475,7 +487,7 @@ public func cuGraphExecMemcpyNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ copyParams: UnsafePointer<CUDA_MEMCPY3D>!, _ ctx: CUcontext!
 ) -> CUresult {
     CUDADriver.enter(364)
-    return CUDADriver.graphExecMemcpyNodeSetParams(hGraphExec, hNode, copyParams, ctx)
+    return CUDADriver.reported(364, CUDADriver.graphExecMemcpyNodeSetParams(hGraphExec, hNode, copyParams, ctx))
 }
 
 @c @implementation
@@ -484,7 +496,7 @@ public func cuGraphExecMemsetNodeSetParams(
     _ ctx: CUcontext!
 ) -> CUresult {
     CUDADriver.enter(365)
-    return CUDADriver.graphExecMemsetNodeSetParams(hGraphExec, hNode, memsetParams, ctx)
+    return CUDADriver.reported(365, CUDADriver.graphExecMemsetNodeSetParams(hGraphExec, hNode, memsetParams, ctx))
 }
 
 @c @implementation
@@ -492,7 +504,7 @@ public func cuGraphExecHostNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_HOST_NODE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(366)
-    return CUDADriver.graphExecHostNodeSetParams(hGraphExec, hNode, nodeParams)
+    return CUDADriver.reported(366, CUDADriver.graphExecHostNodeSetParams(hGraphExec, hNode, nodeParams))
 }
 
 @c @implementation
@@ -500,7 +512,7 @@ public func cuGraphExecChildGraphNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ childGraph: CUgraph!
 ) -> CUresult {
     CUDADriver.enter(367)
-    return CUDADriver.graphExecChildGraphNodeSetParams(hGraphExec, hNode, childGraph)
+    return CUDADriver.reported(367, CUDADriver.graphExecChildGraphNodeSetParams(hGraphExec, hNode, childGraph))
 }
 
 @c @implementation
@@ -508,7 +520,7 @@ public func cuGraphExecEventRecordNodeSetEvent(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ event: CUevent!
 ) -> CUresult {
     CUDADriver.enter(368)
-    return CUDADriver.graphExecEventRecordNodeSetEvent(hGraphExec, hNode, event)
+    return CUDADriver.reported(368, CUDADriver.graphExecEventRecordNodeSetEvent(hGraphExec, hNode, event))
 }
 
 @c @implementation
@@ -516,7 +528,7 @@ public func cuGraphExecEventWaitNodeSetEvent(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ event: CUevent!
 ) -> CUresult {
     CUDADriver.enter(369)
-    return CUDADriver.graphExecEventWaitNodeSetEvent(hGraphExec, hNode, event)
+    return CUDADriver.reported(369, CUDADriver.graphExecEventWaitNodeSetEvent(hGraphExec, hNode, event))
 }
 
 @c @implementation
@@ -536,7 +548,7 @@ public func cuGraphExecExternalSemaphoresWaitNodeSetParams(
 @c @implementation
 public func cuGraphNodeSetEnabled(_ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ isEnabled: UInt32) -> CUresult {
     CUDADriver.enter(372)
-    return CUDADriver.graphNodeSetEnabled(hGraphExec, hNode, isEnabled)
+    return CUDADriver.reported(372, CUDADriver.graphNodeSetEnabled(hGraphExec, hNode, isEnabled))
 }
 
 @c @implementation
@@ -544,31 +556,31 @@ public func cuGraphNodeGetEnabled(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ isEnabled: UnsafeMutablePointer<UInt32>!
 ) -> CUresult {
     CUDADriver.enter(373)
-    return CUDADriver.graphNodeGetEnabled(hGraphExec, hNode, isEnabled)
+    return CUDADriver.reported(373, CUDADriver.graphNodeGetEnabled(hGraphExec, hNode, isEnabled))
 }
 
 @c @implementation
 public func cuGraphUpload_ptsz(_ hGraphExec: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(374)
-    return CUDADriver.graphUpload(hGraphExec, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(374, CUDADriver.graphUpload(hGraphExec, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuGraphLaunch_ptsz(_ hGraphExec: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(375)
-    return CUDADriver.graphLaunch(hGraphExec, CUDADriver.perThread(hStream))
+    return CUDADriver.reported(375, CUDADriver.graphLaunch(hGraphExec, CUDADriver.perThread(hStream)))
 }
 
 @c @implementation
 public func cuGraphExecDestroy(_ hGraphExec: CUgraphExec!) -> CUresult {
     CUDADriver.enter(376)
-    return CUDADriver.graphExecDestroy(hGraphExec)
+    return CUDADriver.reported(376, CUDADriver.graphExecDestroy(hGraphExec))
 }
 
 @c @implementation
 public func cuGraphDestroy(_ hGraph: CUgraph!) -> CUresult {
     CUDADriver.enter(377)
-    return CUDADriver.graphDestroy(hGraph)
+    return CUDADriver.reported(377, CUDADriver.graphDestroy(hGraph))
 }
 
 @c @implementation
@@ -576,13 +588,13 @@ public func cuGraphExecUpdate_v2(
     _ hGraphExec: CUgraphExec!, _ hGraph: CUgraph!, _ resultInfo: UnsafeMutablePointer<CUgraphExecUpdateResultInfo>!
 ) -> CUresult {
     CUDADriver.enter(378)
-    return CUDADriver.graphExecUpdateV2(hGraphExec, hGraph, resultInfo)
+    return CUDADriver.reported(378, CUDADriver.graphExecUpdateV2(hGraphExec, hGraph, resultInfo))
 }
 
 @c @implementation
 public func cuGraphKernelNodeCopyAttributes(_ dst: CUgraphNode!, _ src: CUgraphNode!) -> CUresult {
     CUDADriver.enter(379)
-    return CUDADriver.graphKernelNodeCopyAttributes(dst, src)
+    return CUDADriver.reported(379, CUDADriver.graphKernelNodeCopyAttributes(dst, src))
 }
 
 @c @implementation
@@ -590,7 +602,7 @@ public func cuGraphKernelNodeGetAttribute(
     _ hNode: CUgraphNode!, _ attr: CUkernelNodeAttrID, _ value_out: UnsafeMutablePointer<CUkernelNodeAttrValue>!
 ) -> CUresult {
     CUDADriver.enter(380)
-    return CUDADriver.graphKernelNodeGetAttribute(hNode, attr, value_out)
+    return CUDADriver.reported(380, CUDADriver.graphKernelNodeGetAttribute(hNode, attr, value_out))
 }
 
 @c @implementation
@@ -598,13 +610,13 @@ public func cuGraphKernelNodeSetAttribute(
     _ hNode: CUgraphNode!, _ attr: CUkernelNodeAttrID, _ value: UnsafePointer<CUkernelNodeAttrValue>!
 ) -> CUresult {
     CUDADriver.enter(381)
-    return CUDADriver.graphKernelNodeSetAttribute(hNode, attr, value)
+    return CUDADriver.reported(381, CUDADriver.graphKernelNodeSetAttribute(hNode, attr, value))
 }
 
 @c @implementation
 public func cuGraphDebugDotPrint(_ hGraph: CUgraph!, _ path: UnsafePointer<CChar>!, _ flags: UInt32) -> CUresult {
     CUDADriver.enter(382)
-    return CUDADriver.graphDebugDotPrint(hGraph, path, flags)
+    return CUDADriver.reported(382, CUDADriver.graphDebugDotPrint(hGraph, path, flags))
 }
 
 @c @implementation
@@ -613,19 +625,19 @@ public func cuUserObjectCreate(
     _ initialRefcount: UInt32, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(383)
-    return CUDADriver.userObjectCreate(object_out, ptr, destroy, initialRefcount, flags)
+    return CUDADriver.reported(383, CUDADriver.userObjectCreate(object_out, ptr, destroy, initialRefcount, flags))
 }
 
 @c @implementation
 public func cuUserObjectRetain(_ object: CUuserObject!, _ count: UInt32) -> CUresult {
     CUDADriver.enter(384)
-    return CUDADriver.userObjectRetain(object, count)
+    return CUDADriver.reported(384, CUDADriver.userObjectRetain(object, count))
 }
 
 @c @implementation
 public func cuUserObjectRelease(_ object: CUuserObject!, _ count: UInt32) -> CUresult {
     CUDADriver.enter(385)
-    return CUDADriver.userObjectRelease(object, count)
+    return CUDADriver.reported(385, CUDADriver.userObjectRelease(object, count))
 }
 
 @c @implementation
@@ -633,13 +645,13 @@ public func cuGraphRetainUserObject(
     _ graph: CUgraph!, _ object: CUuserObject!, _ count: UInt32, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(386)
-    return CUDADriver.graphRetainUserObject(graph, object, count, flags)
+    return CUDADriver.reported(386, CUDADriver.graphRetainUserObject(graph, object, count, flags))
 }
 
 @c @implementation
 public func cuGraphReleaseUserObject(_ graph: CUgraph!, _ object: CUuserObject!, _ count: UInt32) -> CUresult {
     CUDADriver.enter(387)
-    return CUDADriver.graphReleaseUserObject(graph, object, count)
+    return CUDADriver.reported(387, CUDADriver.graphReleaseUserObject(graph, object, count))
 }
 
 @c @implementation
@@ -649,7 +661,8 @@ public func cuGraphAddNode_v2(
     _ numDependencies: Int, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
     CUDADriver.enter(388)
-    return CUDADriver.graphAddNodeV2(phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams)
+    return CUDADriver.reported(388, CUDADriver.graphAddNodeV2(
+        phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -659,7 +672,8 @@ public func cuGraphAddNode_v3(
     _ numDependencies: Int, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
     CUDADriver.enter(389)
-    return CUDADriver.graphAddNodeV3(phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams)
+    return CUDADriver.reported(389, CUDADriver.graphAddNodeV3(
+        phGraphNode, hGraph, dependencies, dependencyData, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -667,7 +681,7 @@ public func cuGraphNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
     CUDADriver.enter(390)
-    return CUDADriver.graphNodeSetParams(hNode, nodeParams)
+    return CUDADriver.reported(390, CUDADriver.graphNodeSetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -675,7 +689,7 @@ public func cuGraphNodeSetParams_v2(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
     CUDADriver.enter(391)
-    return CUDADriver.graphNodeSetParamsV2(hNode, nodeParams)
+    return CUDADriver.reported(391, CUDADriver.graphNodeSetParamsV2(hNode, nodeParams))
 }
 
 @c @implementation
@@ -683,7 +697,7 @@ public func cuGraphNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
     CUDADriver.enter(392)
-    return CUDADriver.graphNodeGetParams(hNode, nodeParams)
+    return CUDADriver.reported(392, CUDADriver.graphNodeGetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -691,7 +705,7 @@ public func cuGraphExecNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
     CUDADriver.enter(393)
-    return CUDADriver.graphExecNodeSetParams(hGraphExec, hNode, nodeParams)
+    return CUDADriver.reported(393, CUDADriver.graphExecNodeSetParams(hGraphExec, hNode, nodeParams))
 }
 
 @c @implementation
@@ -700,7 +714,8 @@ public func cuGraphConditionalHandleCreate(
     _ defaultLaunchValue: UInt32, _ flags: UInt32
 ) -> CUresult {
     CUDADriver.enter(394)
-    return CUDADriver.graphConditionalHandleCreate(pHandle_out, hGraph, ctx, defaultLaunchValue, flags)
+    return CUDADriver.reported(394, CUDADriver.graphConditionalHandleCreate(
+        pHandle_out, hGraph, ctx, defaultLaunchValue, flags))
 }
 
 @c @implementation
@@ -710,7 +725,8 @@ public func cuGraphAddKernelNode(
     _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
     CUDADriver.enter(648)
-    return CUDADriver.graphAddKernelNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
+    return CUDADriver.reported(648, CUDADriver.graphAddKernelNode(
+        phGraphNode, hGraph, dependencies, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -718,7 +734,7 @@ public func cuGraphKernelNodeGetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafeMutablePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
     CUDADriver.enter(649)
-    return CUDADriver.graphKernelNodeGetParams(hNode, nodeParams)
+    return CUDADriver.reported(649, CUDADriver.graphKernelNodeGetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -726,7 +742,7 @@ public func cuGraphKernelNodeSetParams(
     _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
     CUDADriver.enter(650)
-    return CUDADriver.graphKernelNodeSetParams(hNode, nodeParams)
+    return CUDADriver.reported(650, CUDADriver.graphKernelNodeSetParams(hNode, nodeParams))
 }
 
 @c @implementation
@@ -734,7 +750,7 @@ public func cuGraphExecKernelNodeSetParams(
     _ hGraphExec: CUgraphExec!, _ hNode: CUgraphNode!, _ nodeParams: UnsafePointer<CUDA_KERNEL_NODE_PARAMS_v1>!
 ) -> CUresult {
     CUDADriver.enter(651)
-    return CUDADriver.graphExecKernelNodeSetParams(hGraphExec, hNode, nodeParams)
+    return CUDADriver.reported(651, CUDADriver.graphExecKernelNodeSetParams(hGraphExec, hNode, nodeParams))
 }
 
 @c @implementation
@@ -743,7 +759,7 @@ public func cuGraphInstantiateWithParams(
     _ instantiateParams: UnsafeMutablePointer<CUDA_GRAPH_INSTANTIATE_PARAMS>!
 ) -> CUresult {
     CUDADriver.enter(652)
-    return CUDADriver.graphInstantiateWithParams(phGraphExec, hGraph, instantiateParams)
+    return CUDADriver.reported(652, CUDADriver.graphInstantiateWithParams(phGraphExec, hGraph, instantiateParams))
 }
 
 @c @implementation
@@ -752,19 +768,19 @@ public func cuGraphExecUpdate(
     _ updateResult_out: UnsafeMutablePointer<CUgraphExecUpdateResult>!
 ) -> CUresult {
     CUDADriver.enter(653)
-    return CUDADriver.graphExecUpdate(hGraphExec, hGraph, hErrorNode_out, updateResult_out)
+    return CUDADriver.reported(653, CUDADriver.graphExecUpdate(hGraphExec, hGraph, hErrorNode_out, updateResult_out))
 }
 
 @c @implementation
 public func cuGraphUpload(_ hGraph: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(654)
-    return CUDADriver.graphUpload(hGraph, hStream)
+    return CUDADriver.reported(654, CUDADriver.graphUpload(hGraph, hStream))
 }
 
 @c @implementation
 public func cuGraphLaunch(_ hGraph: CUgraphExec!, _ hStream: CUstream!) -> CUresult {
     CUDADriver.enter(655)
-    return CUDADriver.graphLaunch(hGraph, hStream)
+    return CUDADriver.reported(655, CUDADriver.graphLaunch(hGraph, hStream))
 }
 
 @c @implementation
@@ -773,7 +789,7 @@ public func cuGraphGetEdges(
     _ numEdges: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(656)
-    return CUDADriver.graphGetEdges(hGraph, from, to, numEdges)
+    return CUDADriver.reported(656, CUDADriver.graphGetEdges(hGraph, from, to, numEdges))
 }
 
 @c @implementation
@@ -782,7 +798,7 @@ public func cuGraphNodeGetDependencies(
     _ numDependencies: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(657)
-    return CUDADriver.graphNodeGetDependencies(hNode, dependencies, numDependencies)
+    return CUDADriver.reported(657, CUDADriver.graphNodeGetDependencies(hNode, dependencies, numDependencies))
 }
 
 @c @implementation
@@ -791,7 +807,7 @@ public func cuGraphNodeGetDependentNodes(
     _ numDependentNodes: UnsafeMutablePointer<Int>!
 ) -> CUresult {
     CUDADriver.enter(658)
-    return CUDADriver.graphNodeGetDependentNodes(hNode, dependentNodes, numDependentNodes)
+    return CUDADriver.reported(658, CUDADriver.graphNodeGetDependentNodes(hNode, dependentNodes, numDependentNodes))
 }
 
 @c @implementation
@@ -800,7 +816,7 @@ public func cuGraphAddDependencies(
     _ numDependencies: Int
 ) -> CUresult {
     CUDADriver.enter(659)
-    return CUDADriver.graphAddDependencies(hGraph, from, to, numDependencies)
+    return CUDADriver.reported(659, CUDADriver.graphAddDependencies(hGraph, from, to, numDependencies))
 }
 
 @c @implementation
@@ -809,7 +825,7 @@ public func cuGraphRemoveDependencies(
     _ numDependencies: Int
 ) -> CUresult {
     CUDADriver.enter(660)
-    return CUDADriver.graphRemoveDependencies(hGraph, from, to, numDependencies)
+    return CUDADriver.reported(660, CUDADriver.graphRemoveDependencies(hGraph, from, to, numDependencies))
 }
 
 @c @implementation
@@ -819,7 +835,8 @@ public func cuGraphAddNode(
     _ nodeParams: UnsafeMutablePointer<CUgraphNodeParams>!
 ) -> CUresult {
     CUDADriver.enter(661)
-    return CUDADriver.graphAddNode(phGraphNode, hGraph, dependencies, numDependencies, nodeParams)
+    return CUDADriver.reported(661, CUDADriver.graphAddNode(
+        phGraphNode, hGraph, dependencies, numDependencies, nodeParams))
 }
 
 @c @implementation
@@ -828,7 +845,8 @@ public func cuGraphInstantiate(
     _ phErrorNode: UnsafeMutablePointer<CUgraphNode?>!, _ logBuffer: UnsafeMutablePointer<CChar>!, _ bufferSize: Int
 ) -> CUresult {
     CUDADriver.enter(666)
-    return CUDADriver.graphInstantiate(phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize)
+    return CUDADriver.reported(666, CUDADriver.graphInstantiate(
+        phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize))
 }
 
 @c @implementation
@@ -837,5 +855,6 @@ public func cuGraphInstantiate_v2(
     _ phErrorNode: UnsafeMutablePointer<CUgraphNode?>!, _ logBuffer: UnsafeMutablePointer<CChar>!, _ bufferSize: Int
 ) -> CUresult {
     CUDADriver.enter(667)
-    return CUDADriver.graphInstantiateV2(phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize)
+    return CUDADriver.reported(667, CUDADriver.graphInstantiateV2(
+        phGraphExec, hGraph, phErrorNode, logBuffer, bufferSize))
 }
