@@ -14,7 +14,6 @@ NOT_WITH_11 = {
 }
 
 MISSING = {
-
     "textures": "textures are not supported yet",
     "surfaces": "surfaces are not supported yet",
     "ipc": "memory and events between processes are not supported yet",

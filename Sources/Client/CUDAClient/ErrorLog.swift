@@ -59,7 +59,7 @@ public enum ErrorLog {
         }
     }
 
-    /// `cuPointerGetAttribute`, `cuGetExportTable` and both forms of `cuGetProcAddress`, as the description numbers them.
+    /// `cuPointerGetAttribute`, `cuGetExportTable` and both forms of `cuGetProcAddress`, by their numbers.
     private static let askedToLearn: [Int] = [221, 465, 456, 678]
 
     /// Whether a result is one that a program should hear of. "Not ready" is an answer; and pointers, symbols and
