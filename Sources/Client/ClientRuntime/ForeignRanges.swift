@@ -15,6 +15,8 @@ final class ForeignRanges {
     private let lock = Lock()
     /// Ascending by address.
     private var entries: [Entry] = []
+    /// Pages that this process has mapped for variables.
+    private var claims: [Range<UInt64>] = []
     /// The lowest address and the first one behind all; equal while there is none. Read without the lock.
     private let bounds: UnsafeMutablePointer<UInt64>
 
@@ -29,9 +31,9 @@ final class ForeignRanges {
     func add(_ address: UInt64, byteCount: UInt64) {
         let (end, overflow) = address.addingReportingOverflow(byteCount)
         guard byteCount > 0, !overflow else { return }
-        let isClaimed = claim(address..<end)
         lock.acquire()
         defer { lock.release() }
+        let isClaimed = claim(address..<end)
         let index = entries.firstIndex { $0.address >= address } ?? entries.count
         entries.insert(Entry(address: address, byteCount: byteCount, isClaimed: isClaimed), at: index)
         updateBounds()
@@ -85,26 +87,30 @@ final class ForeignRanges {
         var page = range.lowerBound & ~(pageByteCount &- 1)
         let end = (range.upperBound &+ pageByteCount &- 1) & ~(pageByteCount &- 1)
         guard end > page, end <= 1 << 47 else { return false }
+        if isOurs(page), isOurs(end &- pageByteCount), end &- page <= 2 &* pageByteCount { return true }
         let whole = UnsafeMutableRawPointer(bitPattern: UInt(page))
-        if posix_map_anonymous(whole, Int(end &- page), Int32(POSIX_PROTECT_NONE)) != nil { return true }
+        if posix_map_anonymous(whole, Int(end &- page), Int32(POSIX_PROTECT_NONE)) != nil {
+            claims.append(page..<end)
+            return true
+        }
         guard end &- page <= ForeignRanges.pagewiseByteCountMax else { return false }
         var isClaimed = true
-        lock.acquire()
-        defer { lock.release() }
         while page < end {
             let start = UnsafeMutableRawPointer(bitPattern: UInt(page))
             let isFree = posix_map_anonymous(start, Int(pageByteCount), Int32(POSIX_PROTECT_NONE)) != nil
-            if !isFree, !isOurs(page, pageByteCount) { isClaimed = false }
+            if isFree {
+                claims.append(page..<(page &+ pageByteCount))
+            } else if !isOurs(page) {
+                isClaimed = false
+            }
             page &+= pageByteCount
         }
         return isClaimed
     }
 
-    /// Whether a claimed range shares the page.
-    private func isOurs(_ page: UInt64, _ pageByteCount: UInt64) -> Bool {
-        for entry in entries where entry.isClaimed && entry.address < page &+ pageByteCount {
-            if entry.address &+ entry.byteCount > page { return true }
-        }
+    /// Whether the page was claimed before; a claim outlasts its variable, since neighbours may share the page.
+    private func isOurs(_ page: UInt64) -> Bool {
+        for range in claims where range.contains(page) { return true }
         return false
     }
 }

@@ -19,8 +19,15 @@ struct Examination {
             worker, clientLibrary("libcuda.so.1", needed: true), clientLibrary("libnvidia-ml.so.1", needed: false),
             standIns, instructionSet(hasAVX2: posix_cpu_has_avx2(), hasFMA: posix_cpu_has_fma()),
             libraryVersion(Examination.loadedLibraryVersion), memory, sharedMemory, stateDirectory, daemon,
-            python,
+            python, driver,
         ]
+    }
+
+    private var driver: Finding {
+        let discovery = DriverDiscovery(workerExecutable: installation.worker, environment: environment)
+        let names = discovery.devices().map(\.name)
+        guard names.isEmpty else { return .ok("GPU driver", names.joined(separator: ", ")) }
+        return .ok("GPU driver", "none found; `roost up` offers a software GPU")
     }
 
     private var worker: Finding {

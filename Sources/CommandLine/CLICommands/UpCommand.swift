@@ -24,8 +24,10 @@ struct UpCommand: ParsableCommand {
 
     @Option(
         name: .customLong("software-gpus"),
-        help: ArgumentHelp("How many software GPUs to offer.", valueName: "count"))
-    var softwareDeviceCount = 1
+        help: ArgumentHelp(
+            "How many software GPUs to offer. Default: 1 where the machine has no GPU with a driver, else 0.",
+            valueName: "count"))
+    var softwareDeviceCount: Int?
 
     @Option(
         name: .customLong("device-memory"),
@@ -41,7 +43,7 @@ struct UpCommand: ParsableCommand {
     var readyDescriptor: Int32?
 
     func validate() throws {
-        guard (1...SoftwareDevices.countMax).contains(softwareDeviceCount) else {
+        guard (1...SoftwareDevices.countMax).contains(softwareDeviceCount ?? 1) else {
             throw ValidationError("--software-gpus takes 1 to \(SoftwareDevices.countMax).")
         }
         if let deviceMemory, deviceMemory < .mebibytes(1) {
@@ -78,9 +80,9 @@ struct UpCommand: ParsableCommand {
 
     private func start(_ directory: StateDirectory) throws {
         var arguments = [
-            "up", "--foreground", "--state-dir", directory.path, "--software-gpus", "\(softwareDeviceCount)",
-            "--ready-fd", "\(DaemonLauncher.readyDescriptor)",
+            "up", "--foreground", "--state-dir", directory.path, "--ready-fd", "\(DaemonLauncher.readyDescriptor)",
         ]
+        if let softwareDeviceCount { arguments += ["--software-gpus", "\(softwareDeviceCount)"] }
         if let deviceMemory { arguments += ["--device-memory", "\(deviceMemory.byteCount)"] }
         let launcher = DaemonLauncher(
             executable: Installation.executable, arguments: arguments, environment: inheritedEnvironment(),
@@ -93,9 +95,13 @@ struct UpCommand: ParsableCommand {
         let environment = ProcessInfo.processInfo.environment
         let installation = Installation(environment: environment)
         try installation.checkWorker()
-        let devices = SoftwareDevices.describe(
-            count: softwareDeviceCount, memory: deviceMemory,
-            machineMemory: MemorySize(byteCount: Machine.memoryByteCount()))
+        let discovery = DriverDiscovery(workerExecutable: installation.worker, environment: inheritedEnvironment())
+        let found = discovery.devices()
+        let devices =
+            found
+            + SoftwareDevices.describe(
+                count: softwareDeviceCount ?? (found.isEmpty ? 1 : 0), memory: deviceMemory,
+                machineMemory: MemorySize(byteCount: Machine.memoryByteCount()))
         let directory = state.directory
         let setting = AgentSetting(
             directory: directory, devices: devices, workerExecutable: installation.worker,

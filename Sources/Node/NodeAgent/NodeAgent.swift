@@ -180,10 +180,14 @@ public final class NodeAgent: Sendable {
             try setting.directory.makeFolder(of: vgpu.id, token: token)
             let endpoints = try WorkerEndpoints(transport, socketPath: setting.directory.socket(of: vgpu.id))
             let device = setting.devices.first { $0.id == vgpu.device }
-            let workerSetting = WorkerSetting(
+            var workerSetting = WorkerSetting(
                 vgpu: vgpu, kind: kind, deviceName: device?.name ?? vgpu.device.rawValue,
                 listenEndpoints: endpoints.listening, tokenFile: setting.directory.tokenFile(of: vgpu.id),
                 readyDescriptor: WorkerProcess.readyDescriptor)
+            if kind == .cuda {
+                workerSetting.ordinal = device?.ordinal
+                workerSetting.driver = setting.environment["ROOST_DRIVER"]
+            }
             let worker = WorkerProcess(
                 WorkerLaunch(
                     executable: setting.workerExecutable, arguments: workerSetting.arguments,

@@ -27,7 +27,7 @@ public enum WorkerMonitor {
     public static func deviceKind(
         at endpoint: String, token: String, until deadline: ContinuousClock.Instant
     ) throws -> DeviceKind? {
-        try status(at: endpoint, token: token, until: deadline).device.isSoftware ? .software : nil
+        try status(at: endpoint, token: token, until: deadline).device.isSoftware ? .software : .cuda
     }
 
     private static func status(

@@ -20,6 +20,8 @@ public struct DeviceID: RawRepresentable, Sendable, Hashable, Comparable, Codabl
 public enum DeviceKind: String, Sendable, Hashable, Codable {
     /// The embedded software GPU, which interprets PTX on the CPU.
     case software
+    /// A GPU with its driver.
+    case cuda
 }
 
 /// A device that this node shares out.
@@ -32,9 +34,12 @@ public struct Device: Sendable, Hashable, Codable {
     public var kind: DeviceKind
     /// All memory that vGPUs can take.
     public var memory: MemorySize
+    /// The ordinal in its driver; nil where it has none.
+    public var ordinal: Int?
 
     /// Describes a device.
-    public init(id: DeviceID, name: String, kind: DeviceKind, memory: MemorySize) {
+    public init(id: DeviceID, name: String, kind: DeviceKind, memory: MemorySize, ordinal: Int? = nil) {
+        self.ordinal = ordinal
         self.id = id
         self.name = name
         self.kind = kind

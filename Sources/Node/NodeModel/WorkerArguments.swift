@@ -6,6 +6,9 @@ public struct WorkerSetting: Sendable, Hashable {
     public var kind: DeviceKind
     /// The device's name for people.
     public var deviceName: String
+    /// The device's ordinal in its driver, and the driver's library where it is not the system's.
+    public var ordinal: Int?
+    public var driver: String?
     /// Where to serve.
     public var listenEndpoints: [String]
     /// The file with the secret.
@@ -32,7 +35,11 @@ public struct WorkerSetting: Sendable, Hashable {
         for endpoint in listenEndpoints { arguments += ["--listen", endpoint] }
         arguments += ["--vram", "\(vgpu.memory.coveringMebibytes)MiB"]
         arguments += ["--compute", "\(vgpu.compute.percent)"]
-        arguments += ["--name", "\(deviceName) (\(vgpu.id))", "--uuid", vgpu.uuid]
+        // Programs know GPUs by their names, so only a software GPU's says which vGPU it is.
+        if kind == .software { arguments += ["--name", "\(deviceName) (\(vgpu.id))"] }
+        if let ordinal { arguments += ["--device", "\(ordinal)"] }
+        if let driver { arguments += ["--driver", driver] }
+        arguments += ["--uuid", vgpu.uuid]
         arguments += ["--token-file", tokenFile, "--ready-fd", "\(readyDescriptor)"]
         if kind == .software, let capability = vgpu.computeCapability {
             arguments += ["--compute-capability", "\(capability)"]

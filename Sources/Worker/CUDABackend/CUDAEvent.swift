@@ -21,7 +21,14 @@ final class CUDAEvent: BackendEvent, @unchecked Sendable {
 
     func record(on stream: any BackendStream) throws(BackendError) {
         guard let stream = stream as? CUDAStream else { throw BackendError(BackendStatus.invalidHandle) }
-        try stream.submit { driver throws(CUDAFailure) in try driver.cuEventRecord(handle, stream.handle) }
+        try stream.submit { driver throws(CUDAFailure) in
+            if stream.captured == nil {
+                try driver.cuEventRecord(handle, stream.handle)
+            } else {
+                // A graph's own edges are the recorder's; an event in it is one that others see.
+                try driver.cuEventRecordWithFlags(handle, stream.handle, CU_EVENT_RECORD_EXTERNAL.rawValue)
+            }
+        }
     }
 
     func isComplete() throws(BackendError) -> Bool {

@@ -145,9 +145,13 @@ final class CUDAModule: BackendModule, @unchecked Sendable {
         self.log = log
         let names = ImageNames(of: image, computeCapability: context.session.backend.computeCapability)
         (kernelNames, globals) = try context.perform { driver throws(CUDAFailure) in
-            (
-                try driver.kernelNames(of: handle) ?? names.kernels,
-                names.variables.compactMap { driver.global(named: $0, of: handle) }
+            // A driver that prepares kernels in order to list them may not be able to prepare all.
+            let listed = try? driver.kernelNames(of: handle)
+            return (
+                (listed ?? nil) ?? names.kernels,
+                names.variables.compactMap { name in
+                    driver.global(named: name, of: handle, isManaged: names.managed.contains(name))
+                }
             )
         }
     }
@@ -191,14 +195,15 @@ extension CUDALibrary {
     }
 
     /// A variable of a module; nil when the image has the name but the driver no variable.
-    fileprivate func global(named name: [UInt8], of module: CUmodule) -> ModuleGlobal? {
+    fileprivate func global(named name: [UInt8], of module: CUmodule, isManaged isDeclared: Bool) -> ModuleGlobal? {
         let text = (name + [0]).map { CChar(bitPattern: $0) }
         var address: CUdeviceptr = 0
         var byteCount = 0
         guard (try? cuModuleGetGlobal_v2(&address, &byteCount, module, text)) != nil, byteCount > 0 else { return nil }
         var isManaged: Int32 = 0
         _ = try? cuPointerGetAttribute(&isManaged, CU_POINTER_ATTRIBUTE_IS_MANAGED, address)
-        return ModuleGlobal(name: name, address: address, byteCount: UInt64(byteCount), isManaged: isManaged != 0)
+        return ModuleGlobal(
+            name: name, address: address, byteCount: UInt64(byteCount), isManaged: isDeclared || isManaged != 0)
     }
 }
 

@@ -91,7 +91,8 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
 
     func wait(for event: any BackendEvent) throws(BackendError) {
         guard let event = event as? CUDAEvent else { throw BackendError(BackendStatus.invalidHandle) }
-        try submit { driver throws(CUDAFailure) in try driver.cuStreamWaitEvent(handle, event.handle, 0) }
+        let flags = captured == nil ? 0 : CU_EVENT_WAIT_EXTERNAL.rawValue
+        try submit { driver throws(CUDAFailure) in try driver.cuStreamWaitEvent(handle, event.handle, flags) }
     }
 
     // MARK: - Memory operations

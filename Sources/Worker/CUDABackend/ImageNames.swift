@@ -5,6 +5,8 @@ import DeviceImages
 struct ImageNames {
     private(set) var kernels: [[UInt8]] = []
     private(set) var variables: [[UInt8]] = []
+    /// Those of ``variables`` that PTX declares as managed.
+    private(set) var managed: Set<[UInt8]> = []
 
     /// - Parameter computeCapability: That of the device, which decides what it takes from a fat binary.
     init(of image: [UInt8], computeCapability: Int) {
@@ -18,6 +20,7 @@ struct ImageNames {
                 let inner = ImageNames(of: input.content, computeCapability: computeCapability)
                 kernels += inner.kernels
                 variables += inner.variables
+                managed.formUnion(inner.managed)
             }
         case .unknown: break
         }
@@ -65,6 +68,10 @@ struct ImageNames {
     }
 
     private mutating func readStatement(_ statement: [UInt8]) {
+        // `.attribute(.managed)` is the one parenthesis before a variable's name.
+        let isManaged = statement.firstRange(of: Array(".attribute(.managed)".utf8))
+        var statement = statement
+        if let isManaged { statement.replaceSubrange(isManaged, with: Array(" .managed ".utf8)) }
         let end = statement.firstIndex { $0 == UInt8(ascii: "=") || $0 == UInt8(ascii: "(") || $0 == UInt8(ascii: "[") }
         let words = statement[..<(end ?? statement.count)].split { $0 <= UInt8(ascii: " ") }
         guard let name = words.last, name.first != UInt8(ascii: ".") else { return }
@@ -73,6 +80,7 @@ struct ImageNames {
             kernels.append(Array(name))
         } else if has(".global") || has(".const") {
             variables.append(Array(name))
+            if has(".managed") { managed.insert(Array(name)) }
         }
     }
 
