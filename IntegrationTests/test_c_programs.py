@@ -28,6 +28,19 @@ def test_only_waiting_calls_pay_for_distance(roost, programs, name):
     assert output.splitlines()[-1] == "PASS"
 
 
+def test_a_graph_of_a_hundred_kernels_is_one_command(roost, programs, tmp_path):
+    stats = tmp_path / "stats"
+    output = roost.run(programs / "graph_count", environment={"ROOST_STATS": str(stats)})
+    assert output.splitlines()[-1] == "PASS"
+    lines = [line.split("\t") for line in stats.read_text().splitlines()]
+    counted = {words[0]: [int(word) for word in words[1:4]] for words in lines if words[0].startswith("cu")}
+    # Calls, commands, waits.
+    assert counted["cuGraphLaunch"] == [100, 100, 0]
+    assert counted["cuLaunchKernel"][1:] == [0, 0]
+    assert counted["cuGraphExecUpdate_v2"] == [100, 0, 0]
+    assert counted["cuGraphInstantiateWithFlags"][2] == 1
+
+
 @pytest.mark.parametrize("name", ["proc_address", "bad_arguments"])
 def test_every_exported_function(roost, programs, name):
     assert roost.run(programs / name, EXPORTS, seconds=120).splitlines()[-1] == "PASS"
