@@ -40,6 +40,9 @@ struct LaneExecutor: CommandExecutor {
 
     mutating func execute(_ header: CommandHeader, payload: UnsafeRawBufferPointer, sequence: UInt64) throws(LaneEnd) {
         session.worker.commandCount.add(1, ordering: .relaxed)
+        if header.flags & CommandHeader.replyFlag != 0 {
+            session.worker.waitingCount.add(1, ordering: .relaxed)
+        }
         current.sequence = sequence
         context.begin(header)
         do throws(DispatchError) {
@@ -52,7 +55,6 @@ struct LaneExecutor: CommandExecutor {
         // An answer says that the command was executed, so other lanes may know it before the client does.
         session.lanes.advance(progress, to: sequence)
         if header.flags & CommandHeader.replyFlag != 0 {
-            session.worker.waitingCount.add(1, ordering: .relaxed)
             try reply(sequence)
         } else if let failure = context.failure {
             handler.note(failure)
