@@ -21,6 +21,7 @@ struct BenchSuite {
         try measureLibrary("libcuda.so.1")
         try measureLibrary("libnvidia-ml.so.1")
         for transport in ["shm", "unix", "tcp"] { try measureCalls(transport: transport) }
+        for transport in ["shm", "tcp"] { try measurePeers(transport: transport) }
         try withWorker(listening: endpoint("unix"), threads: 1) { suite, endpoint in
             try suite.measure("bench-device", prefix: "", environment: ["ROOST_ENDPOINT": endpoint])
         }
@@ -35,17 +36,28 @@ struct BenchSuite {
         return environment
     }
 
-    private func endpoint(_ transport: String) -> String {
+    private func endpoint(_ transport: String, worker: Int = 0) -> String {
         if transport == "tcp" {
-            return "tcp://127.0.0.1:\(20_000 + Int(ProcessInfo.processInfo.processIdentifier) % 10_000)"
+            let first = 20_000 + Int(ProcessInfo.processInfo.processIdentifier) % 10_000
+            return "tcp://127.0.0.1:\(first + worker)"
         }
-        let name = "roost-bench-\(ProcessInfo.processInfo.processIdentifier).sock"
+        let name = "roost-bench-\(ProcessInfo.processInfo.processIdentifier)-\(worker).sock"
         return "\(transport)://\(FileManager.default.temporaryDirectory.appending(path: name).path)"
     }
 
     private mutating func measureCalls(transport: String) throws {
         try withWorker(listening: endpoint(transport), threads: 1) { suite, endpoint in
             try suite.measure("bench-calls", prefix: "\(transport).", environment: ["ROOST_ENDPOINT": endpoint])
+        }
+    }
+
+    /// Copies from one worker to another, which they make among themselves.
+    private mutating func measurePeers(transport: String) throws {
+        try withWorker(listening: endpoint(transport), threads: 1) { suite, one in
+            try suite.withWorker(listening: suite.endpoint(transport, worker: 1), threads: 1) { suite, other in
+                try suite.measure(
+                    "bench-peers", prefix: "\(transport).", environment: ["ROOST_ENDPOINT": "\(one);\(other)"])
+            }
         }
     }
 
@@ -98,6 +110,7 @@ struct BenchSuite {
             add("\(transport).call.waiting.ratio_awake", waiting, "raw.\(transport).ping_pong_awake.p50")
             let out = isShared ? "raw.memcpy.64MiB" : "raw.\(transport).stream_out"
             let inward = isShared ? "raw.memcpy.64MiB" : "raw.\(transport).stream_in"
+            add("\(transport).peer.copy.ratio", "\(transport).peer.copy.64MiB", out)
             add("\(transport).copy.host_to_device.ratio", "\(transport).copy.host_to_device.64MiB", out)
             add("\(transport).copy.device_to_host.ratio", "\(transport).copy.device_to_host.64MiB", inward)
         }
