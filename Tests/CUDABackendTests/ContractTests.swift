@@ -1,5 +1,6 @@
 import GPUBackend
 import GPUTestKit
+import Primitives
 import Synchronization
 import Testing
 
@@ -25,11 +26,41 @@ struct ContractTests {
     @Test("copies longer than any piece of staging memory arrive whole", arguments: Kind.allCases)
     func longCopies(_ kind: Kind) throws {
         let machine = try Machine(kind)
-        let count = (37 << 20) / 4 + 3
+        let count = (21 << 20) / 4 + 3
         let place = try machine.allocate(UInt64(count * 4))
         let values = (0..<count).map { UInt32(truncatingIfNeeded: $0 &* 2_654_435_761) }
         try machine.write(values, to: place)
         #expect(try machine.read(count, from: place) == values)
+    }
+
+    @Test("several streams copy at once, and each gets its own bytes", arguments: Kind.allCases)
+    func copiesAtOnce(_ kind: Kind) throws {
+        let machine = try Machine(kind)
+        let count = 5 << 20
+        let streams = try (0..<4).map { _ in try machine.context.makeStream(flags: 1, priority: 0) }
+        let places = try (0..<4).map { _ in try machine.allocate(UInt64(count)) }
+        let rightCount = Atomic(0)
+        let threads = (0..<4).compactMap { index in
+            let (stream, box) = (streams[index], MemoryBox(address: places[index], byteCount: UInt64(count)))
+            return OSThread.start("test") {
+                var written = UInt8(truncatingIfNeeded: index)
+                for _ in 0..<3 {
+                    written &+= 16
+                    _ = try? stream.copyToDevice(box) { buffer in
+                        buffer.initializeMemory(as: UInt8.self, repeating: written)
+                        return true
+                    }
+                    var byteCount = 0
+                    _ = try? stream.copyFromDevice(box) { piece in
+                        if piece.allSatisfy({ $0 == written }) { byteCount += piece.count }
+                        return true
+                    }
+                    if byteCount == count { rightCount.add(1, ordering: .relaxed) }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(rightCount.load(ordering: .relaxed) == 12)
     }
 
     @Test("boxes keep their rows and slices apart", arguments: Kind.allCases)

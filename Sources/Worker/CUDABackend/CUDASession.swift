@@ -92,8 +92,10 @@ final class CUDASession: BackendSession {
     }
 
     /// Pinned memory for copies from and to the host.
-    func stagingRing() throws(BackendError) -> StagingRing {
-        try staging.withLock { ring throws(BackendError) in
+    func stagingRing(for context: CUDAContext) throws(BackendError) -> StagingRing {
+        // Pinning needs some context, and this thread may have none yet.
+        try context.makeCurrent()
+        return try staging.withLock { ring throws(BackendError) in
             if let ring { return ring }
             let made = try StagingRing(driver: driver)
             ring = made
@@ -150,6 +152,7 @@ final class CUDASession: BackendSession {
         // A kernel that never ends keeps its memory until the process ends: nothing else stops it.
         guard areIdle else { return }
         for context in contexts { context.destroy() }
+        _ = try? driver.cuCtxSetCurrent(backend.home)
         memory.dispose()
         staging.withLock { ring in
             ring?.dispose()

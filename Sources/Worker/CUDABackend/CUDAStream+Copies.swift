@@ -51,14 +51,14 @@ extension CUDAStream {
         try context.throwIfFatal()
         try check(box)
         guard !box.isEmpty else { return }
-        let ring = try context.session.stagingRing()
+        let ring = try context.session.stagingRing(for: context)
         try box.forEachGroup(StagingRing.pieceByteCountMax) { group throws(BackendError) in
-            let piece = try ring.take(group.byteCount, for: context)
+            guard let piece = try ring.take(group.byteCount, for: context) else { return false }
             guard receive(piece.buffer) else {
                 ring.free(piece)
                 return false
             }
-            try lend(piece, of: ring) { driver throws(CUDAFailure) in
+            try lend(piece, of: ring, isRead: false) { driver throws(CUDAFailure) in
                 try driver.copyToDevice(group, from: piece.buffer, on: handle)
             }
             return true
@@ -69,12 +69,22 @@ extension CUDAStream {
         try context.throwIfFatal()
         try check(box)
         guard !box.isEmpty else { return try synchronize() }
-        let ring = try context.session.stagingRing()
+        let ring = try context.session.stagingRing(for: context)
         var onTheWay: [StagingRing.Piece] = []
         var isWanted = true
+        // What nobody wants any more serves again when the driver has written it.
+        defer { for piece in onTheWay { ring.giveUp(piece) } }
         try box.forEachGroup(StagingRing.pieceByteCountMax) { group throws(BackendError) in
-            let piece = try ring.take(group.byteCount, for: context)
-            try lend(piece, of: ring) { driver throws(CUDAFailure) in
+            var taken: StagingRing.Piece?
+            while taken == nil {
+                // Whoever holds pieces must not wait for room: others may wait for these.
+                taken = try ring.take(group.byteCount, for: context, waits: onTheWay.isEmpty)
+                guard taken == nil, !onTheWay.isEmpty else { continue }
+                isWanted = try deliver(onTheWay.removeFirst(), of: ring, send)
+                guard isWanted else { return false }
+            }
+            guard let piece = taken else { return false }
+            try lend(piece, of: ring, isRead: true) { driver throws(CUDAFailure) in
                 try driver.copyFromDevice(group, to: piece.buffer, on: handle)
             }
             onTheWay.append(piece)
@@ -83,14 +93,15 @@ extension CUDAStream {
             return isWanted
         }
         while isWanted, !onTheWay.isEmpty { isWanted = try deliver(onTheWay.removeFirst(), of: ring, send) }
-        // What nobody wants any more becomes free when the driver has written it.
+        // Prints what kernels printed.
         try context.perform { driver throws(CUDAFailure) in try driver.cuStreamSynchronize(handle) }
         context.session.flushOutput()
     }
 
     /// Enqueues a copy and leaves its piece to the driver.
     private func lend(
-        _ piece: StagingRing.Piece, of ring: StagingRing, _ copy: (CUDALibrary) throws(CUDAFailure) -> Void
+        _ piece: StagingRing.Piece, of ring: StagingRing, isRead: Bool,
+        _ copy: (CUDALibrary) throws(CUDAFailure) -> Void
     ) throws(BackendError) {
         do throws(BackendError) {
             try submit(copy)
@@ -99,10 +110,10 @@ extension CUDAStream {
             throw error
         }
         if let event = context.record(on: self) {
-            ring.lend(piece, until: event, of: context)
+            ring.lend(piece, until: event, of: context, isRead: isRead)
         } else {
             try waitForWork()
-            ring.free(piece)
+            if !isRead { ring.free(piece) }
         }
     }
 

@@ -11,7 +11,7 @@ final class StagingRing: @unchecked Sendable {
     private static let byteCount = 16 << 20
     private static let alignment = 256
 
-    // SAFETY: `point` and `isFree` are only reached under the ring's monitor, the bytes only by the piece's user.
+    // SAFETY: `point` and the flags are only reached under the ring's monitor, the bytes only by the piece's user.
     /// A part of the ring that one copy uses.
     final class Piece: @unchecked Sendable {
         let buffer: UnsafeMutableRawBufferPointer
@@ -19,6 +19,7 @@ final class StagingRing: @unchecked Sendable {
         /// What has to be reached before the bytes may change; nil while the owner holds the piece.
         fileprivate var point: CUDAPoint?
         fileprivate var isFree = false
+        fileprivate var isRead = false
 
         fileprivate init(buffer: UnsafeMutableRawBufferPointer, start: Int) {
             self.buffer = buffer
@@ -44,8 +45,8 @@ final class StagingRing: @unchecked Sendable {
         }
     }
 
-    /// Takes a piece, waiting for the oldest one where the ring is full.
-    func take(_ byteCount: Int, for context: CUDAContext) throws(BackendError) -> Piece {
+    /// Takes a piece; where the ring is full, it waits for the oldest one, or answers nil.
+    func take(_ byteCount: Int, for context: CUDAContext, waits: Bool = true) throws(BackendError) -> Piece? {
         let count = min(max(byteCount, 1), StagingRing.pieceByteCountMax)
         while true {
             try context.throwIfFatal()
@@ -60,9 +61,11 @@ final class StagingRing: @unchecked Sendable {
                 return piece
             }
             let oldest = pieces.first
-            let point = oldest?.point
-            if point == nil { monitor.wait(nanoseconds: 1_000_000) }
+            // A piece that somebody will read is only that one's to free.
+            let point = oldest.flatMap { $0.isRead ? nil : $0.point }
+            if waits, point == nil { monitor.wait(nanoseconds: 1_000_000) }
             monitor.unlock()
+            guard waits else { return nil }
             if let oldest, let point {
                 try context.wait { driver.query($0, point.event) }
                 free(oldest)
@@ -70,9 +73,22 @@ final class StagingRing: @unchecked Sendable {
         }
     }
 
-    /// The driver reads or writes the piece until the point.
-    func lend(_ piece: Piece, until event: CUevent, of context: CUDAContext) {
-        monitor.withLock { piece.point = CUDAPoint(context: context, event: event) }
+    /// The driver uses the piece until the point; `isRead` says that its owner reads the bytes then and frees it.
+    func lend(_ piece: Piece, until event: CUevent, of context: CUDAContext, isRead: Bool) {
+        monitor.withLock {
+            piece.point = CUDAPoint(context: context, event: event)
+            piece.isRead = isRead
+        }
+    }
+
+    /// Nobody will read the piece; it serves again after its point.
+    func giveUp(_ piece: Piece) {
+        let isLent = monitor.withLock {
+            piece.isRead = false
+            monitor.signalAll()
+            return piece.point != nil
+        }
+        if !isLent { free(piece) }
     }
 
     /// Nobody needs the piece any more.
