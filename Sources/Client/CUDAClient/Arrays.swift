@@ -81,6 +81,8 @@ extension CUDADriver {
     static func copy(
         to destination: ArrayCopyEnd, from source: ArrayCopyEnd, _ box: Box, stream: UInt64, _ target: CallTarget
     ) -> CUresult {
+        // A graph has no node that copies arrays, and to copy at once would be wrong.
+        if let refused = Captures.refuse(stream, target) { return refused }
         guard box.byteCount > 0 else { return CUDA_SUCCESS }
         if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
         switch (destination, source) {
