@@ -55,6 +55,8 @@ enum Peers {
                 let sending = source.lane.send(
                     send(ticket, from, box, link: PeerLinks.number(of: workers.to)), context: from.context.pointee.id)
                 PeerLinks.orderLock.release()
+                destination.lane.flushNow()
+                source.lane.flushNow()
                 guard receiving == ClientStatus.success, sending == ClientStatus.success else {
                     return CUresult(status: receiving == ClientStatus.success ? sending : receiving)
                 }

@@ -73,6 +73,13 @@ public struct Lane {
         Worker(state: state.pointee.worker).keepIdle(self)
     }
 
+    /// Sends what is buffered now, for another worker that waits for it.
+    public func flushNow() {
+        posix_lock_acquire(&state.pointee.lockWord)
+        flush()
+        posix_lock_release(&state.pointee.lockWord)
+    }
+
     /// Ends the connection. A thread that waits on it gets an error.
     func close() { state.pointee.connection._withUnsafeGuaranteedRef { $0.close() } }
 
