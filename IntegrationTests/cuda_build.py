@@ -100,6 +100,7 @@ class Builder:
 
     def program(self, name, major, link):
         """The path of a program; waits until its objects are compiled."""
+        self.start([(name, major, link)])
         objects = self.futures[name, major].result()
         library = (SHARED if link == "shared" else STATIC)[major]
         path = CACHE / f"{name}-{major}-{link}-{_key(library, *(item.name for item in objects))}"

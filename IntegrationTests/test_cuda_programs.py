@@ -14,10 +14,9 @@ NOT_WITH_11 = {
 }
 
 MISSING = {
-    "textures": "textures are not supported yet",
-    "surfaces": "surfaces are not supported yet",
     "ipc": "memory and events between processes are not supported yet",
 }
+
 
 def _cases():
     for major, link in RUNTIMES:
@@ -27,13 +26,15 @@ def _cases():
             marks = [pytest.mark.xfail(reason=MISSING[name], strict=False)] if name in MISSING else []
             yield pytest.param(name, major, link, id=f"{name}-{major}-{link}", marks=marks)
 
+
 @pytest.fixture(scope="session")
 def builder(request):
     instance = cuda_build.Builder()
     selected = [item.callspec.params for item in request.session.items if "major" in getattr(item, "fixturenames", [])]
-    instance.start([(case["name"], case["major"], case["link"]) for case in selected])
+    instance.start([(case.get("name", "vector_add"), case["major"], case["link"]) for case in selected])
     yield instance
     instance.pool.shutdown(cancel_futures=True)
+
 
 @pytest.mark.parametrize("name, major, link", list(_cases()))
 def test_cuda_program(roost, builder, name, major, link):
@@ -43,17 +44,6 @@ def test_cuda_program(roost, builder, name, major, link):
         expected = [f"round {i} thread {j} value {i / 3:.3f} deep {'ab'[j]}%" for i in range(3) for j in range(2)]
         assert lines[:-1] == expected
 
-@pytest.mark.parametrize("version, major, link", [("12040", "12", "static"), ("11080", "11", "shared")])
-def test_advertised_version(roost, builder, version, major, link):
-    # A runtime library of its own version or an older minor one is content, and the handshake uses the same number.
-    output = roost.run(builder.program("vector_add", major, link), vram="256MiB",
-                       environment={"ROOST_DRIVER_VERSION": version, "VECTOR_ADD_DRIVER": version})
-    assert output.splitlines()[-1] == "PASS"
-
-def test_a_driver_older_than_the_runtime_is_refused(roost, builder):
-    output = roost.run(builder.program("vector_add", "13", "static"), vram="256MiB", status=1,
-                       environment={"ROOST_DRIVER_VERSION": "12040"})
-    assert "returned 35, not 0" in output
 
 @pytest.mark.parametrize("version, major, link", [("12040", "12", "static"), ("11080", "11", "shared")])
 def test_advertised_version(roost, builder, version, major, link):
