@@ -15,8 +15,6 @@ int main()
     OK(cudaRuntimeGetVersion(&runtime));
     OK(cudaDriverGetVersion(&driver));
     REQUIRE(runtime / 1000 == CUDART_VERSION / 1000);
-    // Every minor version of a runtime runs on every driver of its major version.
-    REQUIRE(driver / 1000 >= runtime / 1000);
     if (const char *const expected = getenv("VECTOR_ADD_DRIVER")) REQUIRE(driver == atoi(expected));
     OK(cudaGetDeviceCount(&devices));
     REQUIRE(devices == 1);
