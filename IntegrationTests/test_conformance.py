@@ -1,11 +1,13 @@
 """The conformance suite through real processes: the software GPU passes it."""
 
+import contextlib
 import json
+import os
 import subprocess
 
 import pytest
 
-from conftest import PREFIX
+from conftest import PREFIX, Program
 
 CONFORMANCE = PREFIX / "bin" / "conformance"
 
@@ -17,6 +19,21 @@ def run_suite(roost, path, *words, transport="shm", vram="1GiB"):
         vram=vram, transport=transport)
     started.finish(seconds=240, status=None)
     return json.loads(path.read_text())
+
+
+@contextlib.contextmanager
+def worker(endpoint, *words, environment=None):
+    """A worker without a daemon, as long as it is used."""
+    started = Program(
+        [PREFIX / "bin" / "roost-worker", "--listen", endpoint, "--ready-fd", "1", "--log-level", "error",
+         "--exit-with-stdin", *words],
+        env={**os.environ, **(environment or {})})
+    try:
+        started.expect_line("ready")
+        yield
+    finally:
+        started.process.terminate()
+        started.process.wait(timeout=20)
 
 
 def check(report):

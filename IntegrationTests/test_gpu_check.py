@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from conftest import PREFIX, PYTHON, ROOT
+from test_conformance import worker
 
 CHECK = ROOT / "Scripts" / "gpu-check"
 
@@ -54,6 +55,19 @@ def test_software_run_is_complete(pack, tmp_path):
     assert parts["nccl"]["status"] == "skipped"
     text = path.with_suffix(".txt").read_text()
     assert "driver-calls" in text and "launch.empty.enqueue" in text
+
+
+def test_all_modes_with_roost_as_the_driver(pack, tmp_path):
+    """The way through a real driver, with `--backend cuda`, where Roost's own library on a software vGPU is the driver."""
+    path = tmp_path / "result.json"
+    endpoint = f"unix://{tmp_path}/inner"
+    with worker(endpoint, "--vram", "2GiB"):
+        run(pack, "--quick", "--only", "driver-calls", "--output", path,
+            "--driver", pack / "lib" / "libcuda.so.1", "--driver-endpoint", endpoint)
+    modes = json.loads(path.read_text())["parts"]["driver-calls"]["modes"]
+    assert list(modes) == ["native", "shm", "tcp"]
+    assert all(mode["status"] == "done" for mode in modes.values())
+    assert modes["shm"]["equal"] and modes["tcp"]["equal"] and modes["shm"]["throughputRatio"] > 0
 
 
 def test_a_failing_part_stops_no_other(pack, tmp_path):

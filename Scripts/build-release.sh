@@ -10,7 +10,8 @@ embedded=$BUILD/embedded
 native=$BUILD/release-tools
 
 build_embedded() { ROOST_EMBEDDED=1 swift build -c release --scratch-path "$embedded" --product "$1"; }
-build_native() { swift build -c release --scratch-path "$native" --product "$1"; }
+# With the Swift libraries inside, the programs run where no Swift is installed.
+build_native() { swift build -c release --static-swift-stdlib --scratch-path "$native" --product "$1"; }
 
 # install_if_changed SOURCE TARGET: keeps the time stamp of what did not change, and replaces a file by rename so that
 # a process which has the old one mapped keeps it.

@@ -45,6 +45,7 @@ def arguments():
     parser.add_argument("--modes", default="native,shm,tcp", help="which of native, shm, tcp (all)")
     parser.add_argument("--output", type=Path, help="the result file (gpu-check-DATE-DRIVER.json here)")
     parser.add_argument("--driver", help="the driver's library (the one that the linker finds)")
+    parser.add_argument("--driver-endpoint", metavar="URL", help="where the driver is Roost's own library: its worker")
     parser.add_argument("--device", type=int, default=0, help="the device's ordinal in the driver (0)")
     parser.add_argument("--vram", help="memory of the vGPU (four fifths of the device)")
     parser.add_argument("--seconds", type=int, default=460, help="begin no part after so many seconds (460)")

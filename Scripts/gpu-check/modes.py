@@ -8,7 +8,6 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import facts
@@ -41,10 +40,9 @@ class Modes:
     @contextlib.contextmanager
     def environment(self, mode):
         """What programs get in this mode, with a worker behind it as long as it is used."""
-        environment = dict(os.environ)
-        for name in [name for name in environment if name.startswith("ROOST_")]:
-            del environment[name]
+        environment = self.clean()
         if mode == "native":
+            environment.update(self.driver_endpoint())
             environment["CUDA_VISIBLE_DEVICES"] = self.visible_device()
             yield environment
             return
@@ -63,31 +61,43 @@ class Modes:
 
     @contextlib.contextmanager
     def worker(self, endpoint, token):
-        words = [self.home / "bin" / "roost-worker", "--listen", endpoint, "--ready-fd", "1", "--token-file", token]
+        words = [self.home / "bin" / "roost-worker", "--listen", endpoint, "--token-file", token]
         words += ["--log-level", "error", "--exit-with-stdin", "--vram", self.vram()]
         if not self.options.software:
             words += ["--backend", "cuda", "--device", self.options.device]
             path = facts.driver_path(self.options)
             words += ["--driver", path] if path else []
         own = str(self.home / "lib" / "worker")
-        environment = {**os.environ, "LD_LIBRARY_PATH": ":".join(
+        environment = {**self.clean(), **self.driver_endpoint(), "LD_LIBRARY_PATH": ":".join(
             filter(None, [own, os.environ.get("LD_LIBRARY_PATH", "")]))}
         log = self.scratch / f"worker{self.count}.log"
+        reader, writer = os.pipe()
         with open(log, "wb") as errors:
             process = subprocess.Popen(
-                [str(word) for word in words], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-                env=environment)
+                [str(word) for word in [*words, "--ready-fd", writer]], stdin=subprocess.PIPE,
+                stdout=errors, stderr=errors, env=environment, pass_fds=[writer])
+        os.close(writer)
         try:
-            if not ready(process, 30):
+            if not ready(reader, 30):
                 raise Failure(f"the worker did not start: {log.read_text(errors='replace').strip()[-2000:]}")
             yield
         finally:
+            os.close(reader)
             process.terminate()
             try:
                 process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+
+    def clean(self):
+        """The caller's environment without what is Roost's."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("ROOST_")}
+
+    def driver_endpoint(self):
+        """Where the driver itself is Roost's client library: its worker."""
+        endpoint = self.options.driver_endpoint
+        return {"ROOST_ENDPOINT": endpoint} if endpoint else {}
 
     def visible_device(self):
         """The chosen device alone, by what the caller lets us see."""
@@ -109,15 +119,6 @@ def free_port():
         return free.getsockname()[1]
 
 
-def ready(process, seconds):
-    """Whether a worker says that clients can connect."""
-    text, deadline = b"", time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if select.select([process.stdout], [], [], 0.5)[0]:
-            part = os.read(process.stdout.fileno(), 4096)
-            if not part:
-                return False
-            text += part
-            if b"ready" in text:
-                return True
-    return False
+def ready(reader, seconds):
+    """Whether a worker says in time that clients can connect."""
+    return bool(select.select([reader], [], [], seconds)[0]) and os.read(reader, 64).startswith(b"ready")

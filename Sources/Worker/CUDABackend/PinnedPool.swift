@@ -36,10 +36,9 @@ final class PinnedPool: Sendable {
             idle.removeFirst(excess.count)
             return (found, excess)
         }
-        for buffer in excess { try? driver.cuMemFreeHost(buffer.bytes.baseAddress) }
+        for buffer in excess { free(buffer) }
         if let found { return found }
-        var memory: UnsafeMutableRawPointer?
-        try driver.cuMemHostAlloc(&memory, rounded, 1)
+        let memory = try PinnedMemory.make(rounded, driver)
         return PinnedBuffer(bytes: UnsafeMutableRawBufferPointer(start: memory, count: rounded))
     }
 
@@ -47,7 +46,11 @@ final class PinnedPool: Sendable {
 
     /// Gives all idle memory back to the driver.
     func dispose() {
-        for buffer in idle.withLock({ $0 }) { try? driver.cuMemFreeHost(buffer.bytes.baseAddress) }
+        for buffer in idle.withLock({ $0 }) { free(buffer) }
         idle.withLock { $0 = [] }
+    }
+
+    private func free(_ buffer: PinnedBuffer) {
+        if let memory = buffer.bytes.baseAddress { PinnedMemory.free(memory, buffer.bytes.count, driver) }
     }
 }

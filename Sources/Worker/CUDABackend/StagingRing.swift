@@ -37,11 +37,7 @@ final class StagingRing: @unchecked Sendable {
     init(driver: CUDALibrary) throws(BackendError) {
         self.driver = driver
         memory = try translating { () throws(CUDAFailure) in
-            var memory: UnsafeMutableRawPointer?
-            // Portable: all contexts of the session use it.
-            try driver.cuMemHostAlloc(&memory, StagingRing.byteCount, 1)
-            guard let memory else { throw CUDAFailure("cuMemHostAlloc", CUDA_ERROR_OUT_OF_MEMORY) }
-            return memory
+            try PinnedMemory.make(StagingRing.byteCount, driver)
         }
     }
 
@@ -112,7 +108,7 @@ final class StagingRing: @unchecked Sendable {
     func wake() { monitor.withLock { monitor.signalAll() } }
 
     /// Gives the memory back; no copy runs any more.
-    func dispose() { try? driver.cuMemFreeHost(memory) }
+    func dispose() { PinnedMemory.free(memory, StagingRing.byteCount, driver) }
 
     private func removeFree() {
         while let first = pieces.first, first.isFree { pieces.removeFirst() }
