@@ -164,9 +164,8 @@ extension CUDADriver {
     }
 
     static func send(_ command: EventCreate) -> CUresult {
-        // Blocking sync 1, no timing 2, between processes 4 (which needs no timing and is not supported).
-        guard command.Flags & ~7 == 0 else { return CUDA_ERROR_INVALID_VALUE }
-        guard command.Flags & 4 == 0 else { return CUDA_ERROR_NOT_SUPPORTED }
+        // Blocking sync 1, no timing 2, between processes 4, which needs no timing.
+        guard command.Flags & ~7 == 0, command.Flags & 6 != 4 else { return CUDA_ERROR_INVALID_VALUE }
         remember(command.phEvent, flags: command.Flags, value: 0)
         return routed { $0.send(command) }
     }

@@ -38,6 +38,8 @@ public final class DeviceMemory {
 
     deinit { arenaWords.deallocate() }
 
+    /// In a block's flags: other processes may hold the memory, so the worker goes on charging it.
+    public static let sharedFlag: UInt32 = 1 << 30
     /// Whole pages on the host's side, because the client maps them.
     private static let pageByteCount: UInt64 = 65_536
 
@@ -184,6 +186,10 @@ public final class DeviceMemory {
             _ = lane.send(MemoryFree(address: address, stream: stream), context: context.pointee.id)
         }
         if copy.kind == MemoryKind.device.rawValue || copy.kind == MemoryKind.managed.rawValue {
+            guard copy.flags & DeviceMemory.sharedFlag == 0 else {
+                lease.forfeit(freed)
+                return copy
+            }
             let excess = lease.release(freed)
             if excess > 0, let lane {
                 _ = lane.send(MemoryReturn(device: wireIndex, byteCount: excess), context: context.pointee.id)

@@ -82,6 +82,17 @@ bool posix_memory_file_is_sealed(int descriptor) {
   return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
+int posix_write_at(int descriptor, const void *start, size_t byte_count, uint64_t offset) {
+  size_t done = 0;
+  while (done < byte_count) {
+    ssize_t count = pwrite(descriptor, (const char *)start + done, byte_count - done, (off_t)(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return count < 0 ? -errno : -EIO;
+    done += (size_t)count;
+  }
+  return 0;
+}
+
 int posix_memory_file_discard(int descriptor, uint64_t offset, uint64_t byte_count) {
   int mode = FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE;
   return fallocate(descriptor, mode, (off_t)offset, (off_t)byte_count) == 0 ? 0 : -errno;

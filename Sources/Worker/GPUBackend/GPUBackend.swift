@@ -50,7 +50,7 @@ public enum MemoryKind: UInt32, Sendable {
 }
 
 /// One client process on one device: an address space, and the contexts in it.
-public protocol BackendSession: AnyObject, Sendable, VirtualMemorySession {
+public protocol BackendSession: AnyObject, Sendable, VirtualMemorySession, SharingSession {
     /// The addresses that allocations may lie at; constant.
     var arena: AddressArena { get }
 
@@ -196,7 +196,7 @@ public protocol BackendStream: AnyObject, Sendable, DownloadingStream {
 }
 
 /// A `CUevent`.
-public protocol BackendEvent: AnyObject, Sendable {
+public protocol BackendEvent: AnyObject, Sendable, ShareableEvent {
     /// Records the point after the stream's work so far.
     func record(on stream: any BackendStream) throws(BackendError)
 

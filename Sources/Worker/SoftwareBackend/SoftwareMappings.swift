@@ -15,14 +15,18 @@ final class SoftwarePhysicalMemory: BackendPhysicalMemory {
 
 /// Makes the worker's physical store when the first client wants memory of it.
 final class LazyPhysicalStore: Sendable {
-    private let store = Mutex<PhysicalStore?>(nil)
+    private let made = Mutex<PhysicalStore?>(nil)
+
+    /// The store; nil when the host has no room for it.
+    var store: PhysicalStore? {
+        made.withLock { store in
+            if store == nil { store = PhysicalStore() }
+            return store
+        }
+    }
 
     func make(byteCount: UInt64) throws(BackendError) -> SoftwarePhysicalMemory {
-        let memory = store.withLock { store -> PhysicalMemory? in
-            if store == nil { store = PhysicalStore() }
-            return store?.make(byteCount: byteCount)
-        }
-        guard let memory else {
+        guard let memory = store?.make(byteCount: byteCount) else {
             throw BackendError(BackendStatus.outOfMemory, "the host has no room for a physical object")
         }
         return SoftwarePhysicalMemory(memory: memory, byteCount: byteCount)

@@ -136,6 +136,8 @@ final class SoftwareStream: BackendStream {
         guard let event = event as? SoftwareEvent else { throw BackendError(BackendStatus.invalidHandle) }
         try context.throwIfFatal()
         if let recording { return recording.awaited.withLock { $0.append(event) } }
+        // An event of another process: the lane waits, as the engines know nothing of each other.
+        if event.waitElsewhere(than: context.engine) { return }
         // The engine executes in submission order: what the event recorded comes before all later work anyway, unless
         // some stream waits for a value.
         guard context.engine.hasWaits else { return }
@@ -179,6 +181,8 @@ final class SoftwareEvent: BackendEvent {
     private struct State {
         /// The newest record's sequence; 0 before the first.
         var sequence: UInt64 = 0
+        /// Where the newest record is, if another client process made it.
+        var engine: SoftwareEngine?
         /// When the newest executed record was reached, in nanoseconds.
         var time: UInt64 = 0
     }
@@ -194,8 +198,24 @@ final class SoftwareEvent: BackendEvent {
 
     func record(on stream: any BackendStream) throws(BackendError) {
         guard let stream = stream as? SoftwareStream else { throw BackendError(BackendStatus.invalidHandle) }
-        try stream.submit(.record(context, self), isQuick: true)
-        state.withLock { $0.sequence = max($0.sequence, stream.sequence) }
+        try stream.submit(.record(stream.context, self), isQuick: true)
+        let engine = stream.context.engine
+        state.withLock { state in
+            let isSame = (state.engine ?? context.engine) === engine
+            state.sequence = isSame ? max(state.sequence, stream.sequence) : stream.sequence
+            state.engine = engine === context.engine ? nil : engine
+        }
+    }
+
+    var isShareable: Bool { true }
+
+    /// Waits for the newest record if it is another engine's than this one; false if it is not.
+    func waitElsewhere(than engine: SoftwareEngine) -> Bool {
+        let (own, sequence) = state.withLock { ($0.engine ?? context.engine, $0.sequence) }
+        guard own !== engine else { return false }
+        // Work of a client that has ended will not come any more.
+        try? own.wait(for: sequence)
+        return true
     }
 
     /// The newest record's sequence; 0 before the first.
@@ -208,12 +228,19 @@ final class SoftwareEvent: BackendEvent {
     func markRecorded() { state.withLock { $0.time = MonotonicClock.nanoseconds } }
 
     func isComplete() throws(BackendError) -> Bool {
+        let (other, sequence) = state.withLock { ($0.engine, $0.sequence) }
+        if let other { return other.isDone(sequence) }
         try context.throwIfFatal()
-        return context.engine.isDone(state.withLock { $0.sequence })
+        return context.engine.isDone(sequence)
     }
 
     func synchronize() throws(BackendError) {
-        try context.wait(for: state.withLock { $0.sequence })
+        let (other, sequence) = state.withLock { ($0.engine, $0.sequence) }
+        if let other {
+            try? other.wait(for: sequence)
+        } else {
+            try context.wait(for: sequence)
+        }
     }
 
     func milliseconds(until end: any BackendEvent) throws(BackendError) -> Float {

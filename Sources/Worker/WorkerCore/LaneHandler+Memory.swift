@@ -79,6 +79,8 @@ extension WorkerSession {
             guard let allocation = state.allocations.removeValue(forKey: address) else { return nil }
             if allocation.kind == .host {
                 state.hostByteCount -= allocation.byteCount
+            } else if let shared = allocation.shared {
+                worker.shared.drop(shared, worker)
             } else {
                 worker.withLedger { $0.free(for: serial, allocation.byteCount) }
             }

@@ -86,11 +86,7 @@ extension LaneHandler {
     func physicalImport(_ command: PhysicalImport, _ reply: inout PhysicalImport.Reply) throws(CommandError) {
         let device = try session.device(command.device)
         let secret = SharedSecret(high: command.secretHigh, low: command.secretLow)
-        guard let memory = session.worker.shared.open(secret) else {
-            throw CommandError(
-                BackendStatus.invalidHandle, "no client of this worker shares the memory; it may belong to another vGPU"
-            )
-        }
+        guard let memory = session.worker.shared.open(secret) else { throw .unknownSecret }
         reply.byteCount = memory.byteCount
         try session.add(WorkerPhysical(device: device, memory: memory), id: command.physical)
     }
@@ -103,7 +99,7 @@ extension LaneHandler {
     }
 
     /// A device with a context whose order its address changes keep: the lane's own where it fits.
-    private func addressSpace(
+    func addressSpace(
         _ ordinal: UInt32
     ) throws(CommandError) -> (device: SessionDevice, context: any BackendContext) {
         let device = try session.device(ordinal)

@@ -73,6 +73,9 @@ final class SharedTable: @unchecked Sendable {
 
     private let lock = Lock()
     private var exports: [SharedSecret: SharedMemory] = [:]
+    private var events: [SharedSecret: (event: any BackendEvent, owner: UInt64)] = [:]
+
+    private static let eventCountMax = 65_536
 
     /// The secret that opens the memory, the same one each time.
     func export(_ memory: SharedMemory) -> SharedSecret {
@@ -93,6 +96,20 @@ final class SharedTable: @unchecked Sendable {
             return memory
         }
     }
+
+    /// A secret that opens an event until its owner ends; nil when there are too many.
+    func export(_ event: any BackendEvent, of owner: UInt64) -> SharedSecret? {
+        lock.withLock {
+            if let known = events.first(where: { $0.value.event === event }) { return known.key }
+            guard events.count < Self.eventCountMax else { return nil }
+            let secret = SharedSecret.random()
+            events[secret] = (event, owner)
+            return secret
+        }
+    }
+
+    /// Opens an event.
+    func openEvent(_ secret: SharedSecret) -> (any BackendEvent)? { lock.withLock { events[secret]?.event } }
 
     /// A holder lets go.
     func drop(_ memory: SharedMemory, _ worker: Worker) {
@@ -116,6 +133,7 @@ final class SharedTable: @unchecked Sendable {
     func end(_ session: UInt64, holding memories: [SharedMemory], _ worker: Worker) {
         lock.withLock {
             for memory in memories { dropLocked(memory, worker) }
+            events = events.filter { $0.value.owner != session }
             let orphans = exports.values.filter { $0.payer == session }
             worker.withLedger { ledger in
                 ledger.close(session)

@@ -84,6 +84,8 @@ struct WorkerAllocation {
     var context: WorkerContext
     var byteCount: UInt64
     var kind: MemoryKind
+    /// Set once other sessions may hold the memory.
+    var shared: SharedMemory?
 }
 
 /// An object and the context that it dies with.

@@ -24,6 +24,7 @@ final class WorkerSession: @unchecked Sendable {
         var reservations: [UInt64: Reservation] = [:]
         var physicals: [UInt64: WorkerPhysical] = [:]
         var mappings: [UInt64: MappedRange] = [:]
+        var opened: [UInt64: OpenedMemory] = [:]
         var hostByteCount: UInt64 = 0
         var downloads: [UInt64: WorkerDownload] = [:]
         var downloadByteCount: UInt64 = 0
@@ -141,7 +142,7 @@ extension WorkerSession.State {
         var objects: [ObjectIdentifier: SharedMemory] = [:]
         for physical in physicals.values { objects[ObjectIdentifier(physical)] = physical.memory }
         for mapping in mappings.values { objects[ObjectIdentifier(mapping.physical)] = mapping.physical.memory }
-        return Array(objects.values)
+        return Array(objects.values) + opened.values.map { $0.memory } + allocations.values.compactMap { $0.shared }
     }
 }
 

@@ -95,7 +95,10 @@ extension CUDADriver {
         case CU_POINTER_ATTRIBUTE_RANGE_SIZE, CU_POINTER_ATTRIBUTE_MAPPING_SIZE:
             result.storeBytes(of: facts.byteCount, as: UInt64.self)
         case CU_POINTER_ATTRIBUTE_MAPPED: result.storeBytes(of: 1, as: UInt32.self)
-        case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE, CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE,
+        case CU_POINTER_ATTRIBUTE_IS_LEGACY_CUDA_IPC_CAPABLE:
+            let isCapable = facts.kind == .device && facts.context != nil && facts.pool == nil
+            result.storeBytes(of: isCapable ? 1 : 0, as: UInt32.self)
+        case CU_POINTER_ATTRIBUTE_IS_GPU_DIRECT_RDMA_CAPABLE,
             CU_POINTER_ATTRIBUTE_IS_HW_DECOMPRESS_CAPABLE:
             result.storeBytes(of: 0, as: UInt32.self)
         case CU_POINTER_ATTRIBUTE_ALLOWED_HANDLE_TYPES:

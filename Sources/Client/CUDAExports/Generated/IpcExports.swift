@@ -5,34 +5,40 @@ import CUDAClient
 
 @c @implementation
 public func cuIpcGetEventHandle(_ pHandle: UnsafeMutablePointer<CUipcEventHandle>!, _ event: CUevent!) -> CUresult {
-    CUDADriver.unsupported(104)
+    CUDADriver.enter(104)
+    return CUDADriver.reported(104, CUDADriver.ipcGetEventHandle(pHandle, event))
 }
 
 @c @implementation
 public func cuIpcOpenEventHandle(_ phEvent: UnsafeMutablePointer<CUevent?>!, _ handle: CUipcEventHandle) -> CUresult {
-    CUDADriver.unsupported(105)
+    CUDADriver.enter(105)
+    return CUDADriver.reported(105, CUDADriver.ipcOpenEventHandle(phEvent, handle))
 }
 
 @c @implementation
 public func cuIpcGetMemHandle(_ pHandle: UnsafeMutablePointer<CUipcMemHandle>!, _ dptr: CUdeviceptr) -> CUresult {
-    CUDADriver.unsupported(106)
+    CUDADriver.enter(106)
+    return CUDADriver.reported(106, CUDADriver.ipcGetMemHandle(pHandle, dptr))
 }
 
 @c @implementation
 public func cuIpcOpenMemHandle_v2(
     _ pdptr: UnsafeMutablePointer<CUdeviceptr>!, _ handle: CUipcMemHandle, _ Flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(107)
+    CUDADriver.enter(107)
+    return CUDADriver.reported(107, CUDADriver.ipcOpenMemHandleV2(pdptr, handle, Flags))
 }
 
 @c @implementation
 public func cuIpcCloseMemHandle(_ dptr: CUdeviceptr) -> CUresult {
-    CUDADriver.unsupported(108)
+    CUDADriver.enter(108)
+    return CUDADriver.reported(108, CUDADriver.ipcCloseMemHandle(dptr))
 }
 
 @c @implementation
 public func cuIpcOpenMemHandle(
     _ pdptr: UnsafeMutablePointer<CUdeviceptr>!, _ handle: CUipcMemHandle, _ Flags: UInt32
 ) -> CUresult {
-    CUDADriver.unsupported(665)
+    CUDADriver.enter(665)
+    return CUDADriver.reported(665, CUDADriver.ipcOpenMemHandle(pdptr, handle, Flags))
 }

@@ -202,6 +202,8 @@ int posix_memory_file(const char *name, uint64_t byte_count);
 int posix_memory_file_seal(int descriptor);
 /// Whether a memory file can't change its size.
 bool posix_memory_file_is_sealed(int descriptor);
+/// Writes bytes at an offset of a file. 0 or negative.
+int posix_write_at(int descriptor, const void *start, size_t byte_count, uint64_t offset);
 /// Gives a range of a memory file back; it reads as zeros afterwards. 0 or negative.
 int posix_memory_file_discard(int descriptor, uint64_t offset, uint64_t byte_count);
 static inline size_t posix_page_byte_count(void) { return (size_t)getpagesize(); }

@@ -81,6 +81,16 @@ public enum CommandID {
     public static let download: UInt16 = 49
     /// ``DownloadCollect``
     public static let downloadCollect: UInt16 = 50
+    /// ``MemoryShare``
+    public static let memoryShare: UInt16 = 51
+    /// ``MemoryOpen``
+    public static let memoryOpen: UInt16 = 52
+    /// ``MemoryClose``
+    public static let memoryClose: UInt16 = 53
+    /// ``EventShare``
+    public static let eventShare: UInt16 = 54
+    /// ``EventOpen``
+    public static let eventOpen: UInt16 = 55
     /// ``GraphInstantiate``
     public static let graphInstantiate: UInt16 = 60
     /// ``GraphUpdate``
@@ -212,6 +222,11 @@ public enum CommandID {
         case 48: "physicalImport"
         case 49: "download"
         case 50: "downloadCollect"
+        case 51: "memoryShare"
+        case 52: "memoryOpen"
+        case 53: "memoryClose"
+        case 54: "eventShare"
+        case 55: "eventOpen"
         case 60: "graphInstantiate"
         case 61: "graphUpdate"
         case 62: "graphLaunch"

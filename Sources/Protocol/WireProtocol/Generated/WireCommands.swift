@@ -1413,6 +1413,198 @@ public struct DownloadCollect: SyncCommand, Sendable {
     }
 }
 
+/// Makes an allocation known to other clients of the worker under a secret.
+public struct MemoryShare: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 51 }
+
+    public var address: UInt64
+
+    @inlinable
+    public init(address: UInt64) {
+        self.address = address
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(address)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        address = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var secretHigh: UInt64 = 0
+        public var secretLow: UInt64 = 0
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 16 }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(secretHigh)
+            writer.write(secretLow)
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            secretHigh = try reader.read()
+            secretLow = try reader.read()
+        }
+    }
+}
+
+/// Puts another client's allocation at reserved addresses.
+public struct MemoryOpen: SyncCommand, Sendable {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 52 }
+
+    public var device: UInt32
+    public var address: UInt64
+    public var secretHigh: UInt64
+    public var secretLow: UInt64
+
+    @inlinable
+    public init(device: UInt32, address: UInt64, secretHigh: UInt64, secretLow: UInt64) {
+        self.device = device
+        self.address = address
+        self.secretHigh = secretHigh
+        self.secretLow = secretLow
+    }
+
+    @inlinable public var encodedByteCount: Int { 28 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(device)
+        writer.write(address)
+        writer.write(secretHigh)
+        writer.write(secretLow)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        device = try reader.read()
+        address = try reader.read()
+        secretHigh = try reader.read()
+        secretLow = try reader.read()
+    }
+}
+
+/// Takes another client's allocation away again.
+public struct MemoryClose: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 53 }
+
+    public var device: UInt32
+    public var address: UInt64
+
+    @inlinable
+    public init(device: UInt32, address: UInt64) {
+        self.device = device
+        self.address = address
+    }
+
+    @inlinable public var encodedByteCount: Int { 12 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(device)
+        writer.write(address)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        device = try reader.read()
+        address = try reader.read()
+    }
+}
+
+/// Makes an event known to other clients of the worker under a secret.
+public struct EventShare: SyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 54 }
+
+    public var event: UInt64
+
+    @inlinable
+    public init(event: UInt64) {
+        self.event = event
+    }
+
+    @inlinable public var encodedByteCount: Int { 8 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(event)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        event = try reader.read()
+    }
+
+    /// The outputs.
+    public struct Reply: WireReply, Sendable {
+        public var secretHigh: UInt64 = 0
+        public var secretLow: UInt64 = 0
+
+        @inlinable public init() {}
+
+        @inlinable public var encodedByteCount: Int { 16 }
+
+        @inlinable
+        public func encode(into writer: inout WireWriter) {
+            writer.write(secretHigh)
+            writer.write(secretLow)
+        }
+
+        @inlinable
+        public init(from reader: inout WireReader) throws(WireError) {
+            secretHigh = try reader.read()
+            secretLow = try reader.read()
+        }
+    }
+}
+
+/// Opens the event of another client.
+public struct EventOpen: SyncCommand, Sendable {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 55 }
+
+    public var event: UInt64
+    public var secretHigh: UInt64
+    public var secretLow: UInt64
+
+    @inlinable
+    public init(event: UInt64, secretHigh: UInt64, secretLow: UInt64) {
+        self.event = event
+        self.secretHigh = secretHigh
+        self.secretLow = secretLow
+    }
+
+    @inlinable public var encodedByteCount: Int { 24 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(event)
+        writer.write(secretHigh)
+        writer.write(secretLow)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        event = try reader.read()
+        secretHigh = try reader.read()
+        secretLow = try reader.read()
+    }
+}
+
 /// Makes an executable graph of the bulk bytes, a graph plan.
 public struct GraphInstantiate: SyncCommand, Sendable {
     public typealias Reply = EmptyReply

@@ -51,6 +51,10 @@ public final class RecordingHandler: CommandHandler {
     public var answerPhysicalImport: ((PhysicalImport, inout PhysicalImport.Reply) -> Void)?
     /// Fills the answer of ``DownloadCollect``.
     public var answerDownloadCollect: ((DownloadCollect, BulkSink) -> Void)?
+    /// Fills the answer of ``MemoryShare``.
+    public var answerMemoryShare: ((MemoryShare, inout MemoryShare.Reply) -> Void)?
+    /// Fills the answer of ``EventShare``.
+    public var answerEventShare: ((EventShare, inout EventShare.Reply) -> Void)?
     /// Fills the answer of ``CopyArrayToHost``.
     public var answerCopyArrayToHost: ((CopyArrayToHost, BulkSink) -> Void)?
     /// Fills the answer of ``TextureObtain``.
@@ -325,6 +329,31 @@ public final class RecordingHandler: CommandHandler {
     ) throws(CommandError) {
         try record(DownloadCollect.id, [UInt64(truncatingIfNeeded: command.kind), command.object])
         answerDownloadCollect?(command, sink)
+    }
+
+    public func memoryShare(_ command: MemoryShare, _ reply: inout MemoryShare.Reply) throws(CommandError) {
+        try record(MemoryShare.id, [command.address])
+        answerMemoryShare?(command, &reply)
+    }
+
+    public func memoryOpen(_ command: MemoryOpen, _ reply: inout MemoryOpen.Reply) throws(CommandError) {
+        let fields: [UInt64] = [
+            UInt64(truncatingIfNeeded: command.device), command.address, command.secretHigh, command.secretLow,
+        ]
+        try record(MemoryOpen.id, fields)
+    }
+
+    public func memoryClose(_ command: MemoryClose) throws(CommandError) {
+        try record(MemoryClose.id, [UInt64(truncatingIfNeeded: command.device), command.address])
+    }
+
+    public func eventShare(_ command: EventShare, _ reply: inout EventShare.Reply) throws(CommandError) {
+        try record(EventShare.id, [command.event])
+        answerEventShare?(command, &reply)
+    }
+
+    public func eventOpen(_ command: EventOpen, _ reply: inout EventOpen.Reply) throws(CommandError) {
+        try record(EventOpen.id, [command.event, command.secretHigh, command.secretLow])
     }
 
     public func graphInstantiate(

@@ -41,6 +41,8 @@ public final class DeviceMemory: Sendable {
     private let allocations = Mutex<[Allocation]>([])
     /// Physical objects in reserved ranges, by address.
     let mappings = Mutex<[Mapping]>([])
+    /// Pages of allocations that were moved to physical objects, in no order.
+    let sharedRuns = Mutex<[Mapping]>([])
 
     /// Reserves `byteCount` bytes of device addresses from `baseAddress`; both are multiples of 4096.
     public init(
@@ -197,10 +199,12 @@ public final class DeviceMemory: Sendable {
             memset(host + Int(edge), 0, Int(end - edge))
             last -= 4096
         }
-        if last > first { madvise(host + Int(first), Int(last - first), MADV_DONTNEED) }
+        guard last > first else { return }
+        unshare(from: baseAddress + first, to: baseAddress + last)
+        madvise(host + Int(first), Int(last - first), MADV_DONTNEED)
     }
 
-    private static func rounded(_ byteCount: UInt64) -> UInt64 {
+    static func rounded(_ byteCount: UInt64) -> UInt64 {
         (byteCount + granuleByteCount - 1) & ~(granuleByteCount - 1)
     }
 

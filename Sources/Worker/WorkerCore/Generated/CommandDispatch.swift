@@ -315,6 +315,49 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case MemoryShare.id:
+            let command = try context.decode(MemoryShare.self, from: payload)
+            var reply = MemoryShare.Reply()
+            do throws(CommandError) {
+                try handler.memoryShare(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case MemoryOpen.id:
+            let command = try context.decode(MemoryOpen.self, from: payload)
+            var reply = MemoryOpen.Reply()
+            do throws(CommandError) {
+                try handler.memoryOpen(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case MemoryClose.id:
+            let command = try context.decode(MemoryClose.self, from: payload)
+            do throws(CommandError) {
+                try handler.memoryClose(command)
+            } catch {
+                context.fail(error)
+            }
+        case EventShare.id:
+            let command = try context.decode(EventShare.self, from: payload)
+            var reply = EventShare.Reply()
+            do throws(CommandError) {
+                try handler.eventShare(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
+        case EventOpen.id:
+            let command = try context.decode(EventOpen.self, from: payload)
+            var reply = EventOpen.Reply()
+            do throws(CommandError) {
+                try handler.eventOpen(command, &reply)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case GraphInstantiate.id:
             let command = try context.decode(GraphInstantiate.self, from: payload)
             let bulk = try context.bulk(command.bulkByteCount)

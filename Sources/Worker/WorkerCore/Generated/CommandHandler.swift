@@ -88,6 +88,16 @@ public protocol CommandHandler: AnyObject {
     func downloadCollect(
         _ command: DownloadCollect, _ reply: inout DownloadCollect.Reply, _ sink: BulkSink
     ) throws(CommandError)
+    /// Makes an allocation known to other clients of the worker under a secret.
+    func memoryShare(_ command: MemoryShare, _ reply: inout MemoryShare.Reply) throws(CommandError)
+    /// Puts another client's allocation at reserved addresses.
+    func memoryOpen(_ command: MemoryOpen, _ reply: inout MemoryOpen.Reply) throws(CommandError)
+    /// Takes another client's allocation away again.
+    func memoryClose(_ command: MemoryClose) throws(CommandError)
+    /// Makes an event known to other clients of the worker under a secret.
+    func eventShare(_ command: EventShare, _ reply: inout EventShare.Reply) throws(CommandError)
+    /// Opens the event of another client.
+    func eventOpen(_ command: EventOpen, _ reply: inout EventOpen.Reply) throws(CommandError)
     /// Makes an executable graph of the bulk bytes, a graph plan.
     func graphInstantiate(
         _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
