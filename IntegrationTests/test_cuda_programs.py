@@ -13,18 +13,13 @@ NOT_WITH_11 = {
     "separate": "the wheel of 11.8 has no device runtime to link with",
 }
 
-MISSING = {
-    "ipc": "memory and events between processes are not supported yet",
-}
-
 
 def _cases():
     for major, link in RUNTIMES:
         for name in cuda_build.names():
             if major == "11" and name in NOT_WITH_11:
                 continue
-            marks = [pytest.mark.xfail(reason=MISSING[name], strict=False)] if name in MISSING else []
-            yield pytest.param(name, major, link, id=f"{name}-{major}-{link}", marks=marks)
+            yield pytest.param(name, major, link, id=f"{name}-{major}-{link}")
 
 
 @pytest.fixture(scope="session")

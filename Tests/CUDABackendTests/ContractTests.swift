@@ -33,6 +33,20 @@ struct ContractTests {
         #expect(try machine.read(count, from: place) == values)
     }
 
+    /// Writes a box full of one byte and looks whether just that comes back.
+    private static func hasOwnBytes(_ byte: UInt8, _ stream: any BackendStream, _ box: MemoryBox) -> Bool {
+        try? stream.copyToDevice(box) { buffer in
+            buffer.initializeMemory(as: UInt8.self, repeating: byte)
+            return true
+        }
+        var byteCount: UInt64 = 0
+        try? stream.copyFromDevice(box) { piece in
+            if piece.allSatisfy({ $0 == byte }) { byteCount += UInt64(piece.count) }
+            return true
+        }
+        return byteCount == box.width
+    }
+
     @Test("several streams copy at once, and each gets its own bytes", arguments: Kind.allCases)
     func copiesAtOnce(_ kind: Kind) throws {
         let machine = try Machine(kind)
@@ -43,19 +57,9 @@ struct ContractTests {
         let threads = (0..<4).compactMap { index in
             let (stream, box) = (streams[index], MemoryBox(address: places[index], byteCount: UInt64(count)))
             return OSThread.start("test") {
-                var written = UInt8(truncatingIfNeeded: index)
-                for _ in 0..<3 {
-                    written &+= 16
-                    _ = try? stream.copyToDevice(box) { buffer in
-                        buffer.initializeMemory(as: UInt8.self, repeating: written)
-                        return true
-                    }
-                    var byteCount = 0
-                    _ = try? stream.copyFromDevice(box) { piece in
-                        if piece.allSatisfy({ $0 == written }) { byteCount += piece.count }
-                        return true
-                    }
-                    if byteCount == count { rightCount.add(1, ordering: .relaxed) }
+                for round in 0..<3 as Range<UInt8> {
+                    let isRight = ContractTests.hasOwnBytes(UInt8(index) + 16 * round, stream, box)
+                    if isRight { rightCount.add(1, ordering: .relaxed) }
                 }
             }
         }

@@ -72,7 +72,8 @@ import Testing
         for index in 0..<20 {
             (contexts + index).initialize(to: ContextState(handle: UInt(index), device: 0, worker: worker))
         }
-        #expect(ContextStack.pop(from: thread) == nil)
+        // A test that had this thread before may have left some.
+        while ContextStack.pop(from: thread) != nil {}
         for index in 0..<20 {
             ContextStack.push(contexts + index, on: thread)
             #expect(thread.pointee.current == contexts + index)

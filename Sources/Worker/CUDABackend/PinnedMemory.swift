@@ -4,8 +4,8 @@ import CUDABinding
 
 /// Memory of this process that is pinned where the driver does it.
 ///
-/// A driver's own pinned memory goes with the context that was current when it was made. These pages stay: a context that
-/// goes takes only the pinning with it, and copies of others that pass through them are slower, not lost.
+/// A driver's own pinned memory goes with the context that was current when it was made. These pages stay: a context
+/// that goes takes only the pinning with it, and copies of others that pass through them are slower, not lost.
 enum PinnedMemory {
     /// Pages for so many bytes, pinned for all contexts.
     static func make(_ byteCount: Int, _ driver: CUDALibrary) throws(CUDAFailure) -> UnsafeMutableRawPointer {

@@ -33,7 +33,9 @@ extension Worker {
             $0 &+ $1.peers.sentByteCount.load(ordering: .relaxed)
         }
         status.relayedByteCount = relayedByteCount.load(ordering: .relaxed)
-        let sorted = sessions.sorted { ($0.processID, $0.serial) < ($1.processID, $1.serial) }
+        // As with CUDA, a program is on a device from its first context there.
+        let users = sessions.filter { session in session.withTables { !$0.devices.isEmpty } }
+        let sorted = users.sorted { ($0.processID, $0.serial) < ($1.processID, $1.serial) }
         withLedger { ledger in
             status.usedByteCount = ledger.used
             status.processes = sorted.map { session in
