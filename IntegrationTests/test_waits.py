@@ -14,9 +14,6 @@ import counts  # noqa: E402
 TABLE = ROOT / "Tests" / "Conformance" / "waits-per-step.tsv"
 STEPS = ROOT / "IntegrationTests" / "steps" / "steps.py"
 
-# CuPy's pool of pinned memory asks for each event until it is complete: once when the device is fast, twice when not.
-POLLS = {("cupy", "asarray"): 1}
-
 
 def recorded(client):
     rows = (line.split("\t") for line in TABLE.read_text().splitlines() if line and not line.startswith("#"))
@@ -33,7 +30,7 @@ def test_waits_per_step(roost, programs, tmp_path, client):
     assert set(counted) == set(expected), "the steps are not those of the table; record them with Scripts/waits.py --update"
     grown = {
         step: f"{counted[step].waits} waits per step, recorded are {row[4]}"
-        for step, row in expected.items() if counted[step].waits > float(row[4]) + POLLS.get((client, step), 0)
+        for step, row in expected.items() if counted[step].waits > float(row[4])
     }
     assert not grown, grown
 

@@ -88,7 +88,7 @@ def main():
         finally:
             subprocess.run([BUILD / "roost/bin/roost", "down"], env=environment, stdout=subprocess.DEVNULL)
     if arguments.update:
-        lines = ["# client\tstep\tcalls\tno-reply commands\twaits (each per step; CI refuses more waits, for "
+        lines = ["# client\tstep\tcalls\tno-reply commands\twaits (each per step, queries left out; CI refuses more waits, for "
                  + ", ".join(IN_CI) + ")"]
         kept = [line for line in (TABLE.read_text().splitlines() if TABLE.exists() else [])
                 if not line.startswith("#") and line.split("\t")[0] not in {row[0] for row in rows}]

@@ -4,6 +4,8 @@ import collections
 
 Counts = collections.namedtuple("Counts", "calls commands waits")
 REPEATS = 10
+# A program asks again and again until the device is done, so how often depends on time, not on the stream of commands.
+QUERIES = ("cuEventQuery", "cuStreamQuery")
 
 
 def sections(text):
@@ -19,15 +21,16 @@ def sections(text):
 
 
 def per_step(text, output):
-    """Counts per step: {step: Counts of floats}, from the file's text and the program's output."""
+    """Counts per step: {step: Counts of floats}, from the file's text and the program's output; without waits of queries."""
     names = [line.split()[1] for line in output.splitlines() if line.startswith("step ")]
     ranges = [section for section in sections(text) if section[0].startswith("range")]
     assert len(names) == len(ranges) and names, (names, [title for title, _, _ in ranges])
     counted = {}
     for name, (_, _, functions) in zip(names, ranges):
         total = functions["total"]
+        asked = sum(functions[query].waits for query in QUERIES if query in functions)
         # The mark at the end is a call, and none of the program's.
-        counted[name] = Counts((total.calls - 1) / REPEATS, total.commands / REPEATS, total.waits / REPEATS)
+        counted[name] = Counts((total.calls - 1) / REPEATS, total.commands / REPEATS, (total.waits - asked) / REPEATS)
     return counted
 
 
