@@ -13,19 +13,13 @@ NOT_WITH_11 = {
     "separate": "the wheel of 11.8 has no device runtime to link with",
 }
 
-# Known defects: the program may fail until they are mended.
-DEFECTS = {
-    "graph_explicit": "now and then, once in some dozens of runs, a graph with host nodes and host copies does not end",
-}
-
 
 def _cases():
     for major, link in RUNTIMES:
         for name in cuda_build.names():
             if major == "11" and name in NOT_WITH_11:
                 continue
-            marks = [pytest.mark.xfail(reason=DEFECTS[name], strict=False)] if name in DEFECTS else []
-            yield pytest.param(name, major, link, id=f"{name}-{major}-{link}", marks=marks)
+            yield pytest.param(name, major, link, id=f"{name}-{major}-{link}")
 
 
 @pytest.fixture(scope="session")
