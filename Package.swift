@@ -37,6 +37,7 @@ enum Tier: String {
     case client = "Client"
     case worker = "Worker"
     case node = "Node"
+    case fleet = "Fleet"
     case commandLine = "CommandLine"
     case testing = "Testing"
 }
@@ -131,6 +132,7 @@ let runtimeTargets: [Target] = [
         settings: strict + (isBaselineCPU ? [.define("ROOST_BASELINE_CPU")] : [])),
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
+    module("FleetModel", .fleet, uses: ["NodeModel"]),
     module(
         "CLICommands", .commandLine,
         uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
@@ -162,6 +164,7 @@ let runtimeTargets: [Target] = [
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
+    tests("FleetModel", uses: ["FleetModel"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]

@@ -10,7 +10,8 @@ struct TierTests {
         "Client": ["Foundations", "Protocol", "Client"],
         "Worker": ["Foundations", "Protocol", "Worker"],
         "Node": ["Foundations", "Protocol", "Node"],
-        "CommandLine": ["Foundations", "Protocol", "Node", "CommandLine"],
+        "Fleet": ["Foundations", "Protocol", "Node", "Fleet"],
+        "CommandLine": ["Foundations", "Protocol", "Node", "Fleet", "CommandLine"],
         "Testing": ["Foundations", "Protocol", "Client", "Worker", "Testing"],
     ]
 
@@ -21,6 +22,7 @@ struct TierTests {
         "Client": ["Synchronization"],
         "Worker": ["Synchronization", "Logging", "Glibc"],
         "Node": ["Synchronization", "Foundation", "Logging", "Glibc"],
+        "Fleet": ["Synchronization", "Foundation", "Logging", "Glibc"],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
         "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],
     ]
