@@ -9,6 +9,9 @@ public struct VirtualGPUSpec: ResourceSpec {
     public var workloadUID: String
     /// Which replica.
     public var replica: Int64
+    /// Which part of the replica, where its devices are on several nodes; and of how many.
+    public var part: Int64?
+    public var parts: Int64?
     /// The pool.
     public var pool: String
     /// The node whose agent makes it.
@@ -53,6 +56,8 @@ public struct VirtualGPUSpec: ResourceSpec {
         .required("workload", .name, "The workload."),
         .required("workloadUID", .text(max: 64), "The workload's uid."),
         .required("replica", .integer(0...100_000), "Which replica."),
+        FieldSchema("part", .integer(0...127), "Which part of the replica, where it is on several nodes."),
+        FieldSchema("parts", .integer(1...128), "Of how many parts.", fallback: "1"),
         .required("pool", .name, "The pool."),
         .required("node", .name, "The node whose agent makes it."),
         .required("devices", .list(.text(max: 63), max: 128), "The devices' names on the node."),
