@@ -5,9 +5,9 @@ public struct ResourceDocument: Sendable, Hashable {
     /// The kind.
     public let kind: ResourceKind
     /// Name, project, labels.
-    public let metadata: Metadata
+    public private(set) var metadata: Metadata
     /// The whole resource, with `apiVersion`, `kind`, `metadata`, `spec` and, where it has one, `status`.
-    public let json: JSONValue
+    public private(set) var json: JSONValue
 
     /// Where it stands.
     public var reference: ResourceReference {
@@ -57,6 +57,14 @@ public struct ResourceDocument: Sendable, Hashable {
     /// Reads the resource as one of its kind.
     public func resource<Spec: ResourceSpec>(_ type: Spec.Type = Spec.self) throws -> Resource<Spec> {
         try json.decoded(as: Resource<Spec>.self)
+    }
+
+    /// The same, as of a revision of the store.
+    public func at(revision: Int64) -> ResourceDocument {
+        var copy = self
+        copy.metadata.revision = revision
+        copy.json["metadata"]?["revision"] = .integer(revision)
+        return copy
     }
 
     /// The bytes for the store: sorted names, without the revision, which is the store's own.

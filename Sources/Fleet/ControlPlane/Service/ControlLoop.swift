@@ -1,0 +1,202 @@
+import FleetModel
+public import FleetStore
+public import Logging
+
+/// The acting half of the control plane: keeps ``FleetCore`` up to date with the store, and writes what it decides.
+///
+/// One at a time writes: the leader, whose writes carry a fence. Others only follow, so that they answer reads.
+public actor ControlLoop {
+    /// The most rounds in a row without a look at what others wrote.
+    private static let roundCountMax = 64
+
+    private let store: any FleetStore
+    private let environment: any FleetEnvironment
+    private let log: Logger
+    let core: FleetCore
+    private var writer: FleetWriter?
+    private let wakeups: AsyncStream<Void>
+    private let wake: AsyncStream<Void>.Continuation
+    /// Who waits for a revision to be in the view.
+    private var waiters: [(revision: Int64, continuation: CheckedContinuation<Void, Never>)] = []
+
+    /// Makes a loop over a store.
+    public init(
+        store: any FleetStore, settings: FleetCore.Settings = FleetCore.Settings(),
+        environment: any FleetEnvironment, log: Logger
+    ) {
+        self.store = store
+        self.environment = environment
+        self.log = log
+        core = FleetCore(settings: settings, environment: environment)
+        (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    }
+
+    /// All resources as this loop knows them.
+    public var view: FleetView { core.view }
+
+    // MARK: - Following
+
+    /// Follows the store until the task is cancelled; lists again whenever a watch can't go on.
+    public func follow() async {
+        while !Task.isCancelled {
+            do {
+                let (entries, revision) = try await store.listAll(.all)
+                ingest(entries, at: revision)
+                for try await item in try await store.watch(.all, after: revision) { ingest(item) }
+            } catch {
+                log.warning("watch ended", metadata: [LogKey.reason: "\(error)"])
+                await environment.sleep(for: .seconds(1))
+            }
+        }
+    }
+
+    private func ingest(_ entries: [StoreEntry], at revision: Revision) {
+        var there = Set<ResourceReference>()
+        for entry in entries {
+            if let reference = ResourceReference(key: entry.key.text) { there.insert(reference) }
+            put(entry)
+        }
+        for reference in core.view.allReferences where !there.contains(reference) {
+            core.ingest(delete: reference, revision: revision.rawValue)
+        }
+        arrive(at: revision)
+    }
+
+    private func ingest(_ item: WatchItem) {
+        if case .change(let change) = item {
+            for event in change.events {
+                switch event {
+                case .put(let entry): put(entry)
+                case .delete(let key):
+                    guard let reference = ResourceReference(key: key.text) else { continue }
+                    core.ingest(delete: reference, revision: change.revision.rawValue)
+                }
+            }
+        }
+        arrive(at: item.revision)
+    }
+
+    private func put(_ entry: StoreEntry) {
+        guard ResourceReference(key: entry.key.text) != nil else { return }
+        do {
+            let document = try ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
+            if let defect = core.ingest(put: document) {
+                log.error("a resource can't be read", metadata: [LogKey.reason: "\(defect)"])
+            }
+        } catch {
+            log.error("a resource can't be read", metadata: [LogKey.key: "\(entry.key)", LogKey.reason: "\(error)"])
+        }
+    }
+
+    private func arrive(at revision: Revision) {
+        core.advance(to: revision.rawValue)
+        wake.yield()
+        let due = waiters.filter { $0.revision <= revision.rawValue }
+        waiters.removeAll { $0.revision <= revision.rawValue }
+        for waiter in due { waiter.continuation.resume() }
+    }
+
+    /// Waits until the view has a revision.
+    public func reach(_ revision: Int64) async {
+        guard core.view.revision < revision else { return }
+        await withCheckedContinuation { waiters.append((revision, $0)) }
+    }
+
+    // MARK: - Leading
+
+    /// Decides and writes until the task is cancelled or the fence does not hold any more.
+    ///
+    /// - Parameter fence: In whose name to write; nil where nobody else can.
+    public func lead(fence: Fence?) async {
+        writer = FleetWriter(store: store, fence: fence)
+        defer { writer = nil }
+        let ticks = Task {
+            while !Task.isCancelled {
+                await environment.sleep(for: max(spanToDeadline(), TimeSpan(milliseconds: 1)))
+                wake.yield()
+            }
+        }
+        defer { ticks.cancel() }
+        for await _ in wakeups {
+            guard await runRounds() else { return }
+        }
+    }
+
+    private func spanToDeadline() -> TimeSpan {
+        let now = environment.now()
+        return core.nextDeadline(now: now) - now
+    }
+
+    /// Decides and writes until there is nothing to be written.
+    ///
+    /// - Returns: Whether this loop may go on leading.
+    public func runRounds() async -> Bool {
+        for _ in 0..<ControlLoop.roundCountMax {
+            let actions = core.decide(now: environment.now())
+            guard !actions.isEmpty else { return true }
+            guard await perform(actions) else { return false }
+        }
+        wake.yield()
+        return true
+    }
+
+    /// Writes actions, and takes the result in at once.
+    ///
+    /// - Returns: Whether this loop may go on leading.
+    private func perform(_ actions: [FleetAction]) async -> Bool {
+        guard let writer else { return false }
+        var outcome = await writer.perform(actions)
+        take(outcome)
+        // Notes count up events that earlier notes of the same round made, so they come one by one.
+        for case .note(let note) in actions {
+            guard let action = core.record(note) else { continue }
+            let written = await writer.perform([action])
+            take(written)
+            outcome.failed += written.failed
+        }
+        for (action, error) in outcome.failed {
+            if error.code == .fenced { return false }
+            log.debug(
+                "a write was refused",
+                metadata: [LogKey.key: "\(action.reference?.key ?? "")", LogKey.reason: "\(error)"])
+            if let reference = action.reference { core.retract(reference) }
+        }
+        // A store that can't be reached is asked again at the next tick, not at once.
+        return true
+    }
+
+    private func take(_ outcome: FleetWriter.Outcome) {
+        for (action, revision) in outcome.done {
+            switch action {
+            case .create(let document), .replace(let document, _): core.ingest(put: document.at(revision: revision))
+            case .delete(let reference, _): core.ingest(delete: reference, revision: revision)
+            case .note: break
+            }
+        }
+    }
+
+    // MARK: - On behalf of callers
+
+    /// Writes what `decide` makes of the view, again where somebody else was faster.
+    func write(_ decide: (FleetView, Timestamp) throws -> ActionList) async throws {
+        let writer = FleetWriter(store: store, fence: nil)
+        for attempt in 0..<8 {
+            let actions = try decide(core.view, environment.now()).actions
+            guard !actions.isEmpty else { return }
+            let outcome = await writer.perform(actions)
+            take(outcome)
+            wake.yield()
+            guard let failure = outcome.failed.first?.error else { return }
+            guard failure.code == .conflict || failure.code == .exists || failure.code == .notFound, attempt < 7 else {
+                throw failure
+            }
+            if let revision = failure.revision { await reach(revision.rawValue) }
+        }
+    }
+}
+
+/// The names of facts in the control plane's log.
+enum LogKey {
+    static let key = "resource.key"
+    static let reason = "reason"
+}
