@@ -50,6 +50,7 @@ final class Fleet {
         revision += 1
         stored[reference] = nil
         core.ingest(delete: reference, revision: revision)
+        core.advance(to: revision)
     }
 
     private func write(_ document: ResourceDocument) {
@@ -57,6 +58,7 @@ final class Fleet {
         let document = document.at(revision: revision)
         stored[document.reference] = document
         if let defect = core.ingest(put: document) { fatalError(defect) }
+        core.advance(to: revision)
     }
 
     private func perform(_ actions: [FleetAction]) {

@@ -1,119 +1,112 @@
+import Admission
 import FleetModel
 import Scheduling
 
-/// A workload with replicas that found no place.
-struct WaitingWorkload {
-    /// The fleet's state when it was last tried: nothing changes until this does.
-    var triedEpoch: Int
-    /// What was asked for then.
-    var request: WorkloadRequest
-    /// How many replicas wait.
-    var count: Int
-}
-
 extension PlacementController {
-    /// What to write to place replicas that wait.
+    /// What to write to place replicas that wait, and to make room for them.
     func decide(_ view: FleetView, now: Timestamp) -> ActionList {
         synchronize(view, now: now)
         var list = ActionList()
-        var placed = 0
-        for workload in queue(view) {
-            guard placed < settings.roundCountMax else { break }
-            placed += settle(workload, view, now: now, in: &list)
+        guard isQueueChanged else { return list }
+        isQueueChanged = false
+        var sentences: [ResourceReference: (text: String, position: Int64?)] = [:]
+        for (reference, defect) in defects {
+            if defect.isEmpty { defects[reference] = nil } else { sentences[reference] = (defect, nil) }
         }
+        var tried = 0
+        for entry in admission.order(at: now.milliseconds).entries {
+            guard let replicas = waiting[entry.id], let workload = view.workloads[replicas.workload] else { continue }
+            var sentence = entry.explanation(at: now.milliseconds)
+            if entry.standing == .ready {
+                if replicas.triedEpoch != roomEpoch {
+                    guard tried < settings.roundCountMax else {
+                        isQueueChanged = true
+                        break
+                    }
+                    tried += 1
+                    guard !attempt(entry.id, replicas, workload, view, now: now, in: &list) else { continue }
+                }
+                sentence = waiting[entry.id]?.verdict ?? sentence
+            }
+            if sentences[replicas.workload] == nil { sentences[replicas.workload] = (sentence, Int64(entry.position)) }
+        }
+        explain(sentences, view, now: now, in: &list)
         return list
     }
 
-    /// Workloads that may have something to be placed, the most urgent first.
-    private func queue(_ view: FleetView) -> [Resource<WorkloadSpec>] {
-        let retried = waiting.filter { $0.value.triedEpoch != capacityEpoch }.keys
-        let references = unsettled.union(retried)
-        unsettled = []
-        let workloads = references.compactMap { reference -> (Resource<WorkloadSpec>, EffectiveSpec)? in
-            guard let workload = view.workloads[reference] else {
-                waiting[reference] = nil
-                return nil
-            }
-            return (workload, EffectiveSpec(workload, in: view))
-        }
-        return workloads.sorted { left, right in
-            if left.1.priority != right.1.priority { return left.1.priority > right.1.priority }
-            let moments = [left, right].map { $0.0.metadata.createdAt?.milliseconds ?? 0 }
-            return moments[0] != moments[1] ? moments[0] < moments[1] : left.0.reference < right.0.reference
-        }.map(\.0)
-    }
-
-    /// Places what a workload lacks.
+    /// Places replicas if they fit; else makes room for them or notes why there is none.
     ///
-    /// - Returns: How many replicas were placed.
-    private func settle(
-        _ workload: Resource<WorkloadSpec>, _ view: FleetView, now: Timestamp, in list: inout ActionList
-    ) -> Int {
-        let missing = missingReplicas(of: workload, view)
-        guard !missing.isEmpty, workload.status.phase != .failed else {
-            waiting[workload.reference] = nil
-            return 0
+    /// - Returns: Whether they are placed.
+    private func attempt(
+        _ id: String, _ replicas: WaitingReplicas, _ workload: Resource<WorkloadSpec>, _ view: FleetView,
+        now: Timestamp, in list: inout ActionList
+    ) -> Bool {
+        if let placements = find(replicas) {
+            place(replicas, placements, of: workload, view, now: now, in: &list)
+            return true
         }
-        let effective = EffectiveSpec(workload, in: view)
-        if let problem = effective.problem {
-            explain(workload, problem, now: now, in: &list)
-            return 0
-        }
-        let probe = SchedulingTerms.request(workload, effective, id: "\(workload.reference.key)")
-        if let before = waiting[workload.reference], before.triedEpoch == capacityEpoch, before.request == probe,
-            before.count == missing.count
-        {
-            return 0
-        }
-        if waiting[workload.reference] == nil { scheduler.observe(probe) }
-        var found: [(replica: Int64, placement: Placement)] = []
-        for replica in missing {
-            let place = newPlace(for: workload, replica: replica)
-            var request = probe
-            request.id = place.text
-            guard let placement = try? scheduler.placement(for: request),
-                (try? scheduler.apply(.place(request, placement))) != nil
-            else { break }
-            found.append((replica, placement))
-        }
-        let minimum = workload.spec.gang.map { $0.minimum ?? workload.spec.replicas ?? 1 } ?? 0
-        if Int(workload.spec.replicas ?? 1) - missing.count + found.count < Int(minimum) {
-            for (_, placement) in found { _ = try? scheduler.apply(.release(workload: placement.workload)) }
-            found = []
-        }
-        for (replica, placement) in found {
-            held[PlaceID(text: placement.workload)] = placement
-            create(workload, effective, replica, placement, view, now: now, in: &list)
-        }
-        let rest = missing.count - found.count
-        waiting[workload.reference] =
-            rest == 0 ? nil : WaitingWorkload(triedEpoch: capacityEpoch, request: probe, count: rest)
-        if rest > 0 { explain(workload, summary(of: probe), now: now, in: &list) }
-        return found.count
+        waiting[id]?.triedEpoch = roomEpoch
+        waiting[id]?.verdict = makeRoom(for: id, replicas, view, now: now, in: &list) ?? summary(of: replicas)
+        return false
     }
 
-    private func missingReplicas(of workload: Resource<WorkloadSpec>, _ view: FleetView) -> [Int64] {
-        let settled = Replica.all(of: workload, in: view).filter { !$0.live.isEmpty || $0.hasSucceeded }
-        let there = Set(settled.map(\.index))
-        return (0..<(workload.spec.replicas ?? 1)).filter { !there.contains($0) }
-    }
-
-    private func newPlace(for workload: Resource<WorkloadSpec>, replica: Int64) -> PlaceID {
-        let stem = workload.metadata.name.prefix(44)
-        return PlaceID(
-            project: workload.metadata.project ?? defaultProject, base: "\(stem)-\(replica)-\(environment.suffix())")
+    /// Places for replicas, taken in the scheduler's state; nil where too few of them fit.
+    private func find(_ replicas: WaitingReplicas) -> [Placement]? {
+        let found: [Placement]?
+        if replicas.places.count == 1 {
+            found = (try? scheduler.placement(for: replicas.requests[0])).flatMap(\.self).map { [$0] }
+        } else {
+            let gang = GangRequest(members: replicas.requests, minimumMembers: replicas.minimum)
+            found = (try? scheduler.placements(for: gang)).flatMap(\.self)
+        }
+        guard let found, !found.isEmpty else { return nil }
+        let requests = Dictionary(replicas.requests.map { ($0.id, $0) }) { first, _ in first }
+        for placement in found {
+            guard let request = requests[placement.workload] else { continue }
+            _ = try? scheduler.apply(.place(request, placement))
+        }
+        return found
     }
 
     // MARK: - Writing
 
-    private func create(
-        _ workload: Resource<WorkloadSpec>, _ effective: EffectiveSpec, _ replica: Int64, _ placement: Placement,
+    private func place(
+        _ replicas: WaitingReplicas, _ placements: [Placement], of workload: Resource<WorkloadSpec>,
         _ view: FleetView, now: Timestamp, in list: inout ActionList
     ) {
+        withdraw(replicas.places[0].text)
+        for placement in placements {
+            let place = PlaceID(text: placement.workload)
+            guard let at = replicas.places.firstIndex(of: place) else { continue }
+            let vgpus = vgpus(workload, replicas.effective, replicas.replicas[at], placement, view, now: now)
+            // What is held is what the vGPUs will say, so that their coming back from the store changes nothing.
+            let written = SchedulingTerms.placement(vgpus, id: place.text)
+            var request = replicas.request
+            request.id = place.text
+            protect(place, &request, workload, since: now, now: now)
+            if written != placement || request.isEvictionProtected {
+                _ = try? scheduler.apply(.release(workload: place.text))
+                _ = try? scheduler.apply(.place(request, written))
+            }
+            held[place] = written
+            workloadOfPlace[place] = workload.reference
+            admission.book(AdmissionTerms.running(vgpus, of: workload, id: place.text), at: now.milliseconds)
+            for vgpu in vgpus { list.create(vgpu) }
+            let nodes = vgpus.map(\.spec.node).joined(separator: ", ")
+            list.note(
+                workload.reference, .normal, "Placed", "Replica \(replicas.replicas[at]) is placed on \(nodes).",
+                at: now)
+        }
+    }
+
+    private func vgpus(
+        _ workload: Resource<WorkloadSpec>, _ effective: EffectiveSpec, _ replica: Int64, _ placement: Placement,
+        _ view: FleetView, now: Timestamp
+    ) -> [Resource<VirtualGPUSpec>] {
         let place = PlaceID(text: placement.workload)
         var hosts: [String] = []
         for device in placement.devices where !hosts.contains(device.host) { hosts.append(device.host) }
-        for (part, host) in hosts.enumerated() {
+        return hosts.enumerated().map { part, host in
             let devices = placement.devices.filter { $0.host == host }
             var spec = VirtualGPUSpec(
                 workload: workload.reference, uid: workload.metadata.uid ?? "", replica: replica,
@@ -122,22 +115,18 @@ extension PlacementController {
                 spec.part = Int64(part)
                 spec.parts = Int64(hosts.count)
             }
-            fill(&spec, effective, devices, view)
-            if workload.spec.program != nil { spec.programNode = placement.homeHost ?? host }
+            fill(&spec, effective, view)
+            if placement.homeHost != host || workload.spec.program != nil { spec.programNode = placement.homeHost }
             var metadata = Metadata(
                 name: place.vgpuName(part: part), project: place.project, labels: workload.metadata.labels)
             metadata.uid = environment.uid()
             metadata.generation = 1
             metadata.createdAt = now
-            list.create(Resource(metadata, spec))
+            return Resource(metadata, spec)
         }
-        let nodes = hosts.joined(separator: ", ")
-        list.note(workload.reference, .normal, "Placed", "Replica \(replica) is placed on \(nodes).", at: now)
     }
 
-    private func fill(
-        _ spec: inout VirtualGPUSpec, _ effective: EffectiveSpec, _ devices: [DeviceAllotment], _ view: FleetView
-    ) {
+    private func fill(_ spec: inout VirtualGPUSpec, _ effective: EffectiveSpec, _ view: FleetView) {
         let device = view.devices["\(spec.node).\(spec.devices[0])"]?.status ?? DeviceStatus()
         func percent(_ amount: ComputeQuantity) -> Percent {
             let milli = amount.milliDevices(deviceMilliTeraflops: device.milliTeraflops) ?? 1000
@@ -150,17 +139,28 @@ extension PlacementController {
         spec.priority = effective.priority
     }
 
+    // MARK: - Saying why
+
     private func explain(
-        _ workload: Resource<WorkloadSpec>, _ sentence: String, now: Timestamp, in list: inout ActionList
+        _ sentences: [ResourceReference: (text: String, position: Int64?)], _ view: FleetView, now: Timestamp,
+        in list: inout ActionList
     ) {
-        list.update(workload) { workload in
-            workload.status.waiting = sentence
-            if workload.status.waitingSince == nil { workload.status.waitingSince = now }
+        for (reference, sentence) in sentences.sorted(by: { $0.key < $1.key }) {
+            guard let workload = view.workloads[reference] else { continue }
+            list.update(workload) { workload in
+                workload.status.waiting = sentence.text
+                workload.status.queuePosition = sentence.position
+                if workload.status.waitingSince == nil { workload.status.waitingSince = now }
+            }
         }
     }
 
-    /// Why a request finds no place, in a sentence.
-    private func summary(of request: WorkloadRequest) -> String {
-        "No place has room for it."
+    /// Why replicas find no place, in a sentence.
+    private func summary(of replicas: WaitingReplicas) -> String {
+        guard let explanation = try? scheduler.explanation(of: replicas.requests[0]) else { return "" }
+        if explanation.placement != nil {
+            return "One replica has room, but not all \(replicas.minimum) of its gang at once."
+        }
+        return FleetExplanation.summary(explanation)
     }
 }

@@ -1,3 +1,4 @@
+import Admission
 import FleetModel
 import Scheduling
 
@@ -5,42 +6,63 @@ import Scheduling
 public struct PlacementSettings: Sendable {
     /// How the scheduler decides.
     var scheduler = SchedulerSettings()
-    /// The most replicas that one round places, so that other work is never far away.
+    /// How the queue is ordered.
+    var admission = AdmissionPolicy()
+    /// The most requests that one round tries, so that other work is never far away.
     public var roundCountMax = 256
-    /// Whether more urgent work may take the place of less urgent.
-    public var allowsPreemption = true
+    /// Whether more urgent work may take the place of less urgent, and projects what they are sure of.
+    public var allowsEviction = true
 
     /// The usual settings.
     public init() {}
 }
 
-/// Decides where replicas go: keeps the scheduler's state equal to the resources, and asks it for those that wait.
+/// Decides where replicas go: keeps the states of the scheduler and of admission equal to the resources, and walks the
+/// queue of those that wait.
 ///
 /// Used by one task at a time.
 final class PlacementController {
     let settings: PlacementSettings
     let environment: any FleetEnvironment
     let scheduler: Scheduler
-    /// Nodes as the scheduler has them.
+    var admission: AdmissionState
+    /// Places that are held, by replicas that exist or that were just decided.
+    var held: [PlaceID: Placement] = [:]
+    /// Whose replicas they are: when one gives its place back, its workload may lack it.
+    var workloadOfPlace: [PlaceID: ResourceReference] = [:]
+    /// Replicas that wait, by the name of their request, and the requests of each workload.
+    var waiting: [String: WaitingReplicas] = [:]
+    var requestsOfWorkload: [ResourceReference: [String]] = [:]
+    /// Places that are to be given back for a request; it is not to evict more until they are.
+    var evicting: [String: Set<PlaceID>] = [:]
+    /// Why workloads can't be placed as they are; empty for those that were mended.
+    var defects: [ResourceReference: String] = [:]
+    /// Until when places are spared from eviction.
+    var protectedUntil: [PlaceID: Timestamp] = [:]
+    /// Workloads that may have replicas without a place, and whether the queue is to be walked again.
+    private var unsettled = Set<ResourceReference>()
+    var isQueueChanged = false
+    /// Counts what may let in what did not fit before; what was tried since is not tried again.
+    private(set) var roomEpoch = 0
+    /// When something changes though nobody writes.
+    var nextDeadline: Timestamp? { protectedUntil.values.min() }
+
+    // What must be compared with the scheduler's state, and nodes as it has them.
     private var hosts: [String: HostDescription] = [:]
-    /// What must be compared with the scheduler's state.
+    private var nodeOfDevice: [String: String] = [:]
     private var changedNodes = Set<String>()
     private var changedPlaces = Set<PlaceID>()
     private var needsAllNodes = false
-    private var nodeOfDevice: [String: String] = [:]
-    /// Places that the scheduler holds.
-    var held: [PlaceID: Placement] = [:]
-    /// Workloads that may have replicas without a place.
-    var unsettled = Set<ResourceReference>()
-    /// Counts what may let a request fit that did not fit before.
-    var capacityEpoch = 0
-    var nextDeadline: Timestamp?
-    var waiting: [ResourceReference: WaitingWorkload] = [:]
+    private var needsProjects = true
 
     init(settings: PlacementSettings, environment: any FleetEnvironment) {
         self.settings = settings
         self.environment = environment
         scheduler = Scheduler(settings: settings.scheduler)
+        var policy = settings.admission
+        // What found no place is tried again when room is made, and only then.
+        policy.backoff = Backoff(firstMilliseconds: 0, longestMilliseconds: 0)
+        admission = AdmissionState(projects: [], capacity: .zero, policy: policy)
     }
 
     /// Takes note of a change that is in the view.
@@ -57,24 +79,44 @@ final class PlacementController {
             changedPlaces.insert(PlaceID(vgpu: reference))
             if let workload = view.vgpus[reference].flatMap(view.workload(of:)) { unsettled.insert(workload.reference) }
         case .workload: unsettled.insert(reference)
-        case .quota, .project, .profile: unsettled.formUnion(waiting.keys)
+        case .quota, .project: needsProjects = true
+        case .profile: unsettled.formUnion(requestsOfWorkload.keys)
         default: break
         }
     }
 
-    // MARK: - The scheduler's state
+    // MARK: - State
 
-    /// Makes the scheduler's state what the view says.
+    /// Makes the states of scheduler and admission what the view says.
     func synchronize(_ view: FleetView, now: Timestamp) {
+        if needsProjects {
+            needsProjects = false
+            admission.setProjects(AdmissionTerms.projects(in: view), at: now.milliseconds)
+            unsettled.formUnion(requestsOfWorkload.keys)
+            isQueueChanged = true
+        }
         if needsAllNodes {
+            needsAllNodes = false
             changedNodes.formUnion(view.nodes.keys)
             unsettled.formUnion(view.workloads.keys)
-            needsAllNodes = false
         }
-        for name in changedNodes.sorted() { synchronizeNode(name, view) }
-        changedNodes = []
+        if !changedNodes.isEmpty {
+            for name in changedNodes.sorted() { synchronizeNode(name, view) }
+            changedNodes = []
+            let capacity = AdmissionTerms.capacity(of: view)
+            if capacity != admission.capacity { admission.setCapacity(capacity, at: now.milliseconds) }
+        }
         for place in changedPlaces.sorted() { synchronizePlace(place, view, now: now) }
         changedPlaces = []
+        endProtections(now: now)
+        for reference in unsettled.sorted() { synchronizeWaiting(reference, view) }
+        unsettled = []
+    }
+
+    /// Room was made, or may be: all that waits is tried again.
+    private func noteRoom() {
+        roomEpoch += 1
+        isQueueChanged = true
     }
 
     private func synchronizeNode(_ name: String, _ view: FleetView) {
@@ -88,7 +130,7 @@ final class PlacementController {
         let host = SchedulingTerms.host(node, in: view)
         guard host != before else { return }
         hosts[name] = host
-        capacityEpoch += 1
+        noteRoom()
         let change: FleetChange = before == nil ? .addHost(host) : .updateHost(host)
         forget((try? scheduler.apply(change)) ?? [])
         // What stands here in the view may have waited for the node to be known.
@@ -106,72 +148,43 @@ final class PlacementController {
         if held[place] != nil {
             _ = try? scheduler.apply(.release(workload: place.text))
             held[place] = nil
-            capacityEpoch += 1
+            protectedUntil[place] = nil
         }
-        guard let placement else { return }
+        admission.release(place.text, at: now.milliseconds)
+        guard let placement else {
+            if let workload = workloadOfPlace.removeValue(forKey: place) { unsettled.insert(workload) }
+            return noteRoom()
+        }
         let workload = view.workload(of: vgpus[0])
-        let request = SchedulingTerms.request(
-            placed: vgpus, of: workload, id: place.text,
-            isProtected: PlacementController.isProtected(vgpus[0], workload, now: now))
+        workloadOfPlace[place] = workload?.reference
+        admission.book(AdmissionTerms.running(vgpus, of: workload, id: place.text), at: now.milliseconds)
+        var request = SchedulingTerms.request(placed: vgpus, of: workload, id: place.text)
+        protect(place, &request, workload, since: vgpus[0].status.startedAt ?? vgpus[0].metadata.createdAt, now: now)
         // A device that is gone can't be held; the vGPU's end is the agent's to tell.
         if (try? scheduler.apply(.place(request, placement))) != nil { held[place] = placement }
     }
 
-    /// Whether a replica is spared from eviction now.
-    static func isProtected(
-        _ vgpu: Resource<VirtualGPUSpec>, _ workload: Resource<WorkloadSpec>?, now: Timestamp
-    ) -> Bool {
-        guard let span = workload?.spec.evictionProtection else { return false }
-        guard let started = vgpu.status.startedAt ?? vgpu.metadata.createdAt else { return true }
-        return now - started < span
-    }
-}
+    // MARK: - Protection
 
-/// The name of a replica's place in the scheduler: the project and the name that its vGPUs share.
-struct PlaceID: Hashable, Comparable {
-    let project: String
-    /// The name of the first vGPU; those on further nodes have `.p1`, `.p2` behind it.
-    let base: String
-
-    init(project: String, base: String) {
-        self.project = project
-        self.base = base
+    /// Marks a replica that is spared from eviction for a while.
+    func protect(
+        _ place: PlaceID, _ request: inout WorkloadRequest, _ workload: Resource<WorkloadSpec>?, since: Timestamp?,
+        now: Timestamp
+    ) {
+        guard let span = workload?.spec.evictionProtection, let since, since + span > now else { return }
+        request.isEvictionProtected = true
+        protectedUntil[place] = since + span
     }
 
-    init(vgpu reference: ResourceReference) {
-        project = reference.project ?? defaultProject
-        base = PlaceID.base(of: reference.name)
-    }
-
-    init(text: String) {
-        let parts = text.split(separator: "/", maxSplits: 1).map(String.init)
-        project = parts.first ?? ""
-        base = parts.last ?? ""
-    }
-
-    var text: String { "\(project)/\(base)" }
-
-    /// The name of a part's vGPU.
-    func vgpuName(part: Int) -> String { part == 0 ? base : "\(base).p\(part)" }
-
-    /// The vGPUs that are there, in the order of the parts.
-    func vgpus(in view: FleetView) -> [Resource<VirtualGPUSpec>] {
-        func vgpu(_ part: Int) -> Resource<VirtualGPUSpec>? {
-            view.vgpus[ResourceReference(kind: .virtualGPU, project: project, name: vgpuName(part: part))]
+    /// Lets go of what was spared for long enough.
+    private func endProtections(now: Timestamp) {
+        for (place, end) in protectedUntil where end <= now {
+            protectedUntil[place] = nil
+            guard var request = scheduler.request(of: place.text), let placement = held[place] else { continue }
+            request.isEvictionProtected = false
+            _ = try? scheduler.apply(.release(workload: place.text))
+            _ = try? scheduler.apply(.place(request, placement))
+            noteRoom()
         }
-        guard let first = vgpu(0) else {
-            // Parts end one by one; the first may be gone before the others.
-            return (1..<128).lazy.compactMap(vgpu).prefix(128).map(\.self)
-        }
-        return (0..<Int(first.spec.parts ?? 1)).compactMap(vgpu)
     }
-
-    private static func base(of name: String) -> String {
-        guard let dot = name.lastIndex(of: "."), name[name.index(after: dot)...].first == "p",
-            Int(name[dot...].dropFirst(2)) != nil
-        else { return name }
-        return String(name[..<dot])
-    }
-
-    static func < (left: PlaceID, right: PlaceID) -> Bool { left.text < right.text }
 }

@@ -67,7 +67,7 @@ enum SchedulingTerms {
 
     /// A replica that has its place: what its vGPUs hold.
     static func request(
-        placed vgpus: [Resource<VirtualGPUSpec>], of workload: Resource<WorkloadSpec>?, id: String, isProtected: Bool
+        placed vgpus: [Resource<VirtualGPUSpec>], of workload: Resource<WorkloadSpec>?, id: String
     ) -> WorkloadRequest {
         let first = vgpus[0].spec
         var demand = DeviceDemand(
@@ -78,7 +78,6 @@ enum SchedulingTerms {
         request.labels = workload?.metadata.labels ?? [:]
         request.priority = Int(clamping: first.priority)
         request.isPreemptible = workload?.spec.preemptible ?? (first.qos != .critical)
-        request.isEvictionProtected = isProtected
         request.gang = workload?.spec.gang == nil ? nil : workload?.metadata.uid
         request.remote = RemoteAccess(isAllowed: true)
         if let host = workload?.spec.host {

@@ -2,7 +2,8 @@ public import FleetModel
 
 /// All resources, read and indexed, as of one revision of the store. What every controller decides upon.
 public struct FleetView: Sendable {
-    /// The store's revision up to which changes are in.
+    /// The store's revision up to which all changes are in. Own writes are in before that: they don't move it, since
+    /// others' before them may not have come yet.
     public private(set) var revision: Int64 = 0
     public private(set) var projects: [String: Resource<ProjectSpec>] = [:]
     public private(set) var quotas: [String: Resource<QuotaSpec>] = [:]
@@ -75,7 +76,6 @@ public struct FleetView: Sendable {
     public mutating func put(_ document: ResourceDocument) throws -> Bool {
         let reference = document.reference
         let revision = document.metadata.revision ?? 0
-        self.revision = max(self.revision, revision)
         guard revision > revisions[reference] ?? -1 else { return false }
         switch document.kind {
         case .project: projects[reference.name] = try document.resource()
@@ -99,7 +99,6 @@ public struct FleetView: Sendable {
     /// - Returns: Whether it is news.
     @discardableResult
     public mutating func remove(_ reference: ResourceReference, revision: Int64) -> Bool {
-        self.revision = max(self.revision, revision)
         guard revision > revisions[reference] ?? -1 else { return false }
         revisions[reference] = revision
         switch reference.kind {
@@ -121,7 +120,7 @@ public struct FleetView: Sendable {
         return true
     }
 
-    /// Takes note that the store is at a revision without a change that matters here.
+    /// Takes note that every change up to a revision was taken in.
     public mutating func advance(to revision: Int64) {
         self.revision = max(self.revision, revision)
     }
