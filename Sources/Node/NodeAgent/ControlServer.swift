@@ -80,7 +80,10 @@ private final class ControlConnection: LeaseObserver {
         do {
             while let request = try socket.readMessage(ControlRequest.self) {
                 switch request {
-                case .acquire(let request):
+                case .acquire(var request):
+                    // Only a control plane may say where, since it keeps count.
+                    request.devices = nil
+                    request.address = nil
                     guard lease == nil else {
                         deliver(.failure(message: "This connection holds vGPUs already."))
                         continue

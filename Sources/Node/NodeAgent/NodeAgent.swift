@@ -43,6 +43,17 @@ protocol LeaseObserver: AnyObject, Sendable {
     func deliver(_ reply: ControlReply)
 }
 
+/// Hands what a lease is told to a closure.
+private final class CallbackObserver: LeaseObserver {
+    private let onReply: @Sendable (ControlReply) -> Void
+
+    init(_ onReply: @escaping @Sendable (ControlReply) -> Void) {
+        self.onReply = onReply
+    }
+
+    func deliver(_ reply: ControlReply) { onReply(reply) }
+}
+
 /// Carries out what ``NodeState`` decides: one thread takes events in order and performs their actions.
 public final class NodeAgent: Sendable {
     private let setting: AgentSetting
@@ -60,6 +71,10 @@ public final class NodeAgent: Sendable {
         var tokens: [LeaseID: String] = [:]
         var workers: [VirtualGPUID: WorkerProcess] = [:]
         var keptLogs: [VirtualGPUID] = []
+        /// Whom to tell when all workers of a lease are gone.
+        var leaving: [LeaseID: @Sendable () -> Void] = [:]
+        /// Those of them whose giving back was seen; before that, a lease may not even have begun.
+        var left: Set<LeaseID> = []
     }
 
     /// The most logs of workers that are gone.
@@ -89,7 +104,30 @@ public final class NodeAgent: Sendable {
                 if action == .finish { return }
                 perform(action)
             }
+            if case .clientGone(let lease) = event { holdings.withLock { _ = $0.left.insert(lease) } }
+            tellGone()
         }
+    }
+
+    /// Tells those whose leases were given back and have no worker left.
+    private func tellGone() {
+        let isNeeded = holdings.withLock { holdings in
+            if holdings.leaving.isEmpty { holdings.left = [] }
+            return !holdings.leaving.isEmpty
+        }
+        guard isNeeded else { return }
+        let held = state.withLock { state in
+            Set(state.vgpus.values.map(\.lease)).union(state.leases.keys)
+        }
+        let gone = holdings.withLock { holdings in
+            let gone = holdings.leaving.filter { holdings.left.contains($0.key) && !held.contains($0.key) }
+            for lease in gone.keys {
+                holdings.leaving[lease] = nil
+                holdings.left.remove(lease)
+            }
+            return gone
+        }
+        for tell in gone.values { tell() }
     }
 
     /// Ends all workers; ``run()`` returns when they are gone.
@@ -113,9 +151,35 @@ public final class NodeAgent: Sendable {
     }
 
     /// Gives vGPUs back.
-    func release(_ lease: LeaseID) {
+    public func release(_ lease: LeaseID) {
         events.put(.clientGone(lease))
     }
+
+    /// Gives vGPUs back, and tells when their workers are gone and their devices free.
+    ///
+    /// - Parameter whenGone: Called once, on the agent's thread; must not block.
+    public func release(_ lease: LeaseID, whenGone: @escaping @Sendable () -> Void) {
+        holdings.withLock { $0.leaving[lease] = whenGone }
+        release(lease)
+    }
+
+    /// Asks for vGPUs on behalf of a control plane, which has chosen their devices.
+    ///
+    /// - Parameter onReply: Told what comes of it, on the agent's thread; must not block.
+    public func hold(_ request: GPURequest, onReply: @escaping @Sendable (ControlReply) -> Void) -> LeaseID {
+        acquire(request, clientProcessID: getpid(), observer: CallbackObserver(onReply))
+    }
+
+    /// Whether a control plane gives the devices out from now on.
+    public func setManaged(_ isManaged: Bool) {
+        state.withLock { $0.isManaged = isManaged }
+    }
+
+    /// The devices that are shared out.
+    public var devices: [Device] { setting.devices }
+
+    /// The Unix socket of a vGPU's worker.
+    public func socketPath(of vgpu: VirtualGPUID) -> String { setting.directory.socket(of: vgpu) }
 
     /// The vGPUs that a program holds.
     func heldVirtualGPUs() -> [VirtualGPUReport] {
@@ -178,7 +242,9 @@ public final class NodeAgent: Sendable {
                 return token
             }
             try setting.directory.makeFolder(of: vgpu.id, token: token)
-            let endpoints = try WorkerEndpoints(transport, socketPath: setting.directory.socket(of: vgpu.id))
+            let address = state.withLock { $0.leases[vgpu.lease]?.request.address }
+            let endpoints = try WorkerEndpoints(
+                transport, socketPath: setting.directory.socket(of: vgpu.id), address: address)
             let device = setting.devices.first { $0.id == vgpu.device }
             var workerSetting = WorkerSetting(
                 vgpu: vgpu, kind: kind, deviceName: device?.name ?? vgpu.device.rawValue,

@@ -8,7 +8,8 @@ struct WorkerEndpoints: Sendable, Equatable {
     /// What clients are told.
     var forClients: String
 
-    init(_ transport: TransportKind, socketPath: String) throws {
+    /// - Parameter address: Where to listen for other machines, with `tcp`; loopback where nil.
+    init(_ transport: TransportKind, socketPath: String, address: String? = nil) throws {
         switch transport {
         case .sharedMemory:
             forClients = "shm://\(socketPath)"
@@ -17,19 +18,23 @@ struct WorkerEndpoints: Sendable, Equatable {
             forClients = "unix://\(socketPath)"
             listening = [forClients]
         case .tcp:
-            forClients = "tcp://127.0.0.1:\(try WorkerEndpoints.unusedPort())"
-            listening = [forClients, "unix://\(socketPath)"]
+            let host = address ?? "127.0.0.1"
+            forClients = "tcp://\(host):\(try WorkerEndpoints.unusedPort(at: host))"
+            // Programs of the node itself need not go through the network.
+            listening = [forClients, "shm://\(socketPath)"]
         }
     }
 
-    /// A loopback port that nobody uses now. Should somebody take it before the worker does, the worker says so, ends,
+    /// A port that nobody uses now at one of the machine's addresses. Should somebody take it before the worker does, the worker says so, ends,
     /// and the request is refused with that reason.
-    private static func unusedPort() throws -> UInt16 {
+    private static func unusedPort(at host: String) throws -> UInt16 {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)
         let descriptor = try Descriptor.adopt(socket(AF_INET, type, 0), "can't make a socket")
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        guard inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+            throw AgentError(.badMessage, "'\(host)' is no IPv4 address of this machine.")
+        }
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let result = withUnsafeMutablePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
@@ -37,7 +42,7 @@ struct WorkerEndpoints: Sendable, Equatable {
                 return bound == 0 ? getsockname(descriptor.number, address, &length) : bound
             }
         }
-        guard result == 0 else { throw AgentError.system("can't find a port on loopback") }
+        guard result == 0 else { throw AgentError.system("can't find a port at \(host)") }
         return UInt16(bigEndian: address.sin_port)
     }
 }

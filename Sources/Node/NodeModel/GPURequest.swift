@@ -29,6 +29,11 @@ public struct GPURequest: Sendable, Hashable, Codable {
     public var program: String
     /// What generation a software GPU says it is; its own choice where nil. A real GPU is what it is.
     public var computeCapability: ComputeCapability?
+    /// The devices, one for each vGPU, where a control plane has chosen them: it also keeps count of what they have
+    /// left. The node's own choice where nil.
+    public var devices: [DeviceID]?
+    /// The address at which workers listen for other machines, with `tcp`; loopback where nil.
+    public var address: String?
 
     /// Describes a request.
     public init(
@@ -48,7 +53,8 @@ public struct GPURequest: Sendable, Hashable, Codable {
 
     /// What is wrong with the request whatever the devices are, as a sentence; nil where nothing is.
     public var defect: String? {
-        guard (1...GPURequest.countMax).contains(count) else {
+        guard devices.map({ $0.count == count }) ?? true, devices != nil || (1...GPURequest.countMax).contains(count)
+        else {
             return "A request is for 1 to \(GPURequest.countMax) vGPUs, not \(count)."
         }
         guard memory.byteCount > 0 else { return "A vGPU needs memory." }

@@ -62,6 +62,8 @@ public enum LeaseFailure: Error, Sendable, Hashable, Codable {
     case workerFailed(VirtualGPUID, WorkerEnd)
     /// The daemon ends.
     case shuttingDown
+    /// The node belongs to a pool, whose control plane gives its devices out.
+    case managed
 
     /// The reason and the next step, as sentences.
     public var message: String {
@@ -72,6 +74,9 @@ public enum LeaseFailure: Error, Sendable, Hashable, Codable {
             "The worker of \(vgpu) \(end.message). Its log is \(vgpu).log in the state directory's `logs`; "
                 + "`roost doctor` checks this machine."
         case .shuttingDown: "The daemon is shutting down; start it again with `roost up`."
+        case .managed:
+            "This node belongs to a pool, whose control plane gives its devices out. Log in with `roost login`, and "
+                + "`roost run` asks there; `roost leave` takes the node out of the pool."
         }
     }
 }

@@ -9,6 +9,8 @@ public struct NodeState: Sendable {
     public private(set) var leases: [LeaseID: Lease] = [:]
     /// Whether no more requests are taken.
     public private(set) var isShuttingDown = false
+    /// Whether a control plane decides what goes where; then requests that don't name their devices are refused.
+    public var isManaged = false
     /// Requests that fit as soon as workers that were told to end are gone, oldest first.
     private var waiting: [WaitingRequest] = []
     private var isFinished = false
@@ -83,6 +85,8 @@ public struct NodeState: Sendable {
             return [.refuse(new.lease, .badRequest(message: "This connection holds vGPUs already."))]
         }
         if let defect = new.request.defect { return [.refuse(new.lease, .badRequest(message: defect))] }
+        if let named = new.request.devices { return requested(new, at: named, now: now, random: &random) }
+        guard !isManaged else { return [.refuse(new.lease, .managed)] }
         switch Allocator.place(new.request, on: capacities) {
         case .success(let placements):
             return begin(new, at: placements, now: now, random: &random)
@@ -94,6 +98,15 @@ public struct NodeState: Sendable {
             waiting.append(new)
             return []
         }
+    }
+
+    private mutating func requested(
+        _ new: WaitingRequest, at named: [DeviceID], now: Int64, random: inout some RandomNumberGenerator
+    ) -> [NodeAction] {
+        if let unknown = named.first(where: { id in !devices.contains { $0.id == id } }) {
+            return [.refuse(new.lease, .badRequest(message: "This node has no device \(unknown)."))]
+        }
+        return begin(new, at: named.map(Placement.init(device:)), now: now, random: &random)
     }
 
     private mutating func retryWaiting(now: Int64, random: inout some RandomNumberGenerator) -> [NodeAction] {

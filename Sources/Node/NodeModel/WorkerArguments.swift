@@ -33,6 +33,9 @@ public struct WorkerSetting: Sendable, Hashable {
     public var arguments: [String] {
         var arguments = ["--backend", kind.rawValue]
         for endpoint in listenEndpoints { arguments += ["--listen", endpoint] }
+        // Whoever made the node listen for other machines was told that the traffic is not encrypted.
+        let isRemote = listenEndpoints.contains { $0.hasPrefix("tcp://") && !$0.hasPrefix("tcp://127.") }
+        if isRemote { arguments.append("--insecure") }
         arguments += ["--vram", "\(vgpu.memory.coveringMebibytes)MiB"]
         arguments += ["--compute", "\(vgpu.compute.percent)"]
         // Programs know GPUs by their names, so only a software GPU's says which vGPU it is.

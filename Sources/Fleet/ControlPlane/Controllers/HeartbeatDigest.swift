@@ -123,11 +123,11 @@ public struct HeartbeatDigest: Sendable {
         }
     }
 
-    /// Whether the agent would name a vGPU if it still had it. One that was only placed it may not have heard of yet,
-    /// unless it is to be stopped before it began.
+    /// Whether the agent would name a vGPU if it had it: it has been told of it as it is now. Heartbeats overtake each
+    /// other, so one that was sent before says nothing. One that was only placed it may still be about to take up.
     private func isForgotten(_ vgpu: Resource<VirtualGPUSpec>, _ heartbeat: HeartbeatRequest) -> Bool {
-        if vgpu.status.phase != .placed { return true }
-        return vgpu.spec.stop == true && heartbeat.seen ?? -1 >= vgpu.metadata.revision ?? .max
+        guard heartbeat.seen ?? -1 >= vgpu.metadata.revision ?? .max else { return false }
+        return vgpu.status.phase != .placed || vgpu.spec.stop == true
     }
 
     private static func copy(

@@ -3,8 +3,8 @@ public import FleetModel
 /// Decides what becomes of workloads and their vGPUs once they are placed: scaling down, ends of programs, losses,
 /// drains, clean-up, status. Where replicas go is decided by ``PlacementController``.
 public struct WorkloadLifecycle: Sendable {
-    /// How long a workload whose programs have all ended is kept.
-    public var keepSpan = TimeSpan.hours(24)
+    /// How long the rest of a gang that lost members waits for others in their place, before it gives its places back.
+    public var brokenGangSpan = TimeSpan.seconds(30)
 
     /// Keeps the usual spans.
     public init() {}
@@ -27,6 +27,7 @@ public struct WorkloadLifecycle: Sendable {
             }
             let replicas = Replica.all(of: workload, in: view)
             for replica in replicas { settle(replica, of: workload, now: now, in: &list) }
+            breakUpGang(of: workload, replicas, now: now, in: &list)
             updateStatus(workload, replicas, now: now, in: &list)
         }
         for vgpu in changed.compactMap({ view.vgpus[$0] }) { settle(vgpu, view, now: now, in: &list) }
@@ -59,6 +60,20 @@ public struct WorkloadLifecycle: Sendable {
                     "Replica \(replica.index) on \(vgpu.spec.node) ended: \(reason). It is placed again.", at: now)
             }
         }
+    }
+
+    /// What is left of a gang is of no use to it, and may be to others.
+    private func breakUpGang(
+        of workload: Resource<WorkloadSpec>, _ replicas: [Replica], now: Timestamp, in list: inout ActionList
+    ) {
+        guard let gang = workload.spec.gang, let since = workload.status.waitingSince, now - since > brokenGangSpan
+        else { return }
+        let placed = replicas.filter { $0.isPlaced && $0.index < workload.spec.replicas ?? 1 }
+        guard !placed.isEmpty, placed.count < Int(gang.minimum ?? workload.spec.replicas ?? 1) else { return }
+        for replica in placed { for vgpu in replica.live { stop(vgpu, "GangBroken", in: &list) } }
+        list.note(
+            workload.reference, .warning, "GangBroken",
+            "Only \(placed.count) of its gang are left and others found no place; all of it is placed anew.", at: now)
     }
 
     private func endsForGood(_ vgpu: Resource<VirtualGPUSpec>, restart: WorkloadSpec.Restart?) -> Bool {

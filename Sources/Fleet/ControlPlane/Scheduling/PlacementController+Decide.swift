@@ -13,6 +13,13 @@ extension PlacementController {
         for (reference, defect) in defects {
             if defect.isEmpty { defects[reference] = nil } else { sentences[reference] = (defect, nil) }
         }
+        for id in served {
+            guard let replicas = waiting[id], let workload = view.workloads[replicas.workload],
+                let request = admission.request(id), admission.refusal(of: request) == nil
+            else { continue }
+            _ = attempt(id, replicas, workload, view, now: now, in: &list)
+        }
+        served = []
         var tried = 0
         for entry in admission.order(at: now.milliseconds).entries {
             guard let replicas = waiting[entry.id], let workload = view.workloads[replicas.workload] else { continue }

@@ -13,17 +13,25 @@ extension PlacementController {
         for id: String, _ replicas: WaitingReplicas, _ view: FleetView, now: Timestamp, in list: inout ActionList
     ) -> String? {
         guard settings.allowsEviction else { return nil }
-        if let leaving = evicting[id]?.filter({ held[$0] != nil }), !leaving.isEmpty {
-            return "Room is being made: \(leaving.count) vGPUs are ending."
-        }
-        evicting[id] = nil
-        if let plan = (try? scheduler.preemption(for: replicas.requests)).flatMap(\.self), !plan.evictions.isEmpty {
-            let places = plan.evictions.map(PlaceID.init(text:))
-            return evict(places, for: id, replicas, "Preempted", "More urgent work", view, now: now, in: &list)
+        if let places = evicting[id] { return "Room is being made: \(places.count) less urgent replicas are ending." }
+        let plan = (try? scheduler.preemption(for: replicas.requests)).flatMap(\.self)
+        let urgent = plan?.evictions.map(PlaceID.init(text:)) ?? []
+        if !urgent.isEmpty, urgent.allSatisfy({ mayPreempt($0, for: replicas, view) }) {
+            return evict(urgent, for: id, replicas, "Preempted", "More urgent work", view, now: now, in: &list)
         }
         guard let gangs = reclaimable(for: id, replicas, now: now) else { return nil }
         let places = gangs.flatMap { $0.workloads.map(PlaceID.init(text:)) }
         return evict(places, for: id, replicas, "Reclaimed", gangs[0].reason, view, now: now, in: &list)
+    }
+
+    /// Whether urgency alone may end a replica. Where a guarantee stands between two projects, only what exceeds it is
+    /// taken back, by ``reclaimable(for:_:now:)``: else both would take from each other for ever.
+    private func mayPreempt(_ place: PlaceID, for replicas: WaitingReplicas, _ view: FleetView) -> Bool {
+        let own = Set(StatusRollup.path(from: replicas.workload.project, in: view))
+        let guaranteed = Set(view.quotas.values.filter { $0.spec.guaranteed != nil }.map(\.spec.project))
+        return StatusRollup.path(from: place.project, in: view).allSatisfy {
+            own.contains($0) || !guaranteed.contains($0)
+        }
     }
 
     /// The gangs of projects that have too much whose leaving lets a request in; nil where none suffice.
@@ -33,6 +41,7 @@ extension PlacementController {
         var thoughtAway: [(ReclaimCandidate, [(WorkloadRequest, Placement)])] = []
         defer { for (_, places) in thoughtAway { restore(places) } }
         for candidate in offer.candidates.prefix(PlacementController.reclaimCountMax) {
+            guard candidate.workloads.allSatisfy({ leaving[PlaceID(text: $0)] == nil }) else { continue }
             guard admission.mayReclaim(thoughtAway.map(\.0) + [candidate], for: id, at: now.milliseconds) else {
                 continue
             }
@@ -86,6 +95,8 @@ extension PlacementController {
     ) -> String {
         evicting[id] = Set(places)
         for place in places {
+            leaving[place] = id
+            keepFromOthers(place)
             for vgpu in place.vgpus(in: view) where vgpu.spec.stop != true {
                 list.update(vgpu) { vgpu in
                     vgpu.spec.stop = true
@@ -99,5 +110,38 @@ extension PlacementController {
                 at: now)
         }
         return "Room is being made: \(places.count) less urgent replicas are ending."
+    }
+
+    // MARK: - Keeping the room
+
+    /// Who ends for one request can't end for another as well.
+    private func keepFromOthers(_ place: PlaceID) {
+        guard var request = scheduler.request(of: place.text), let placement = scheduler.placement(of: place.text) else {
+            return
+        }
+        request.isPreemptible = false
+        _ = try? scheduler.apply(.release(workload: place.text))
+        _ = try? scheduler.apply(.place(request, placement))
+    }
+
+    /// Takes note that nothing is left of a replica that ends for a request. Its place stays taken until all that the
+    /// request needs are free.
+    func vacate(_ place: PlaceID, for id: String) {
+        vacated.insert(place)
+        guard let places = evicting[id], places.isSubset(of: vacated) else { return }
+        endEviction(for: id)
+        served.append(id)
+    }
+
+    /// Gives free what was kept for a request.
+    func endEviction(for id: String) {
+        guard let places = evicting.removeValue(forKey: id) else { return }
+        for place in places {
+            leaving[place] = nil
+            guard vacated.remove(place) != nil else { continue }
+            _ = try? scheduler.apply(.release(workload: place.text))
+            held[place] = nil
+        }
+        noteRoom()
     }
 }

@@ -66,7 +66,7 @@ extension PlacementController {
     /// Takes a request out of the queue.
     func withdraw(_ id: String) {
         admission.withdraw(id)
-        evicting[id] = nil
+        endEviction(for: id)
         guard let replicas = waiting.removeValue(forKey: id) else { return }
         requestsOfWorkload[replicas.workload]?.removeAll { $0 == id }
         if requestsOfWorkload[replicas.workload]?.isEmpty == true { requestsOfWorkload[replicas.workload] = nil }

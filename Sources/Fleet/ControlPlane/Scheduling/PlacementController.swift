@@ -33,8 +33,14 @@ final class PlacementController {
     /// Replicas that wait, by the name of their request, and the requests of each workload.
     var waiting: [String: WaitingReplicas] = [:]
     var requestsOfWorkload: [ResourceReference: [String]] = [:]
-    /// Places that are to be given back for a request; it is not to evict more until they are.
+    /// Places that are to be given back, by the request that they are for.
     var evicting: [String: Set<PlaceID>] = [:]
+    /// The same by place.
+    var leaving: [PlaceID: String] = [:]
+    /// Those of them that are free, and kept until all are: else others would take them one by one.
+    var vacated = Set<PlaceID>()
+    /// Requests for which all room is made.
+    var served: [String] = []
     /// Why workloads can't be placed as they are; empty for those that were mended.
     var defects: [ResourceReference: String] = [:]
     /// Until when places are spared from eviction.
@@ -114,7 +120,7 @@ final class PlacementController {
     }
 
     /// Room was made, or may be: all that waits is tried again.
-    private func noteRoom() {
+    func noteRoom() {
         roomEpoch += 1
         isQueueChanged = true
     }
@@ -145,6 +151,11 @@ final class PlacementController {
         let vgpus = place.vgpus(in: view).filter { $0.status.phase != .ended }
         let placement = vgpus.isEmpty ? nil : SchedulingTerms.placement(vgpus, id: place.text)
         guard placement != held[place] else { return }
+        if placement == nil, let id = leaving[place] {
+            admission.release(place.text, at: now.milliseconds)
+            if let workload = workloadOfPlace.removeValue(forKey: place) { unsettled.insert(workload) }
+            return vacate(place, for: id)
+        }
         if held[place] != nil {
             _ = try? scheduler.apply(.release(workload: place.text))
             held[place] = nil
