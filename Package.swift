@@ -37,6 +37,7 @@ enum Tier: String {
     case client = "Client"
     case worker = "Worker"
     case node = "Node"
+    case fleet = "Fleet"
     case commandLine = "CommandLine"
     case testing = "Testing"
 }
@@ -131,6 +132,10 @@ let runtimeTargets: [Target] = [
         settings: strict + (isBaselineCPU ? [.define("ROOST_BASELINE_CPU")] : [])),
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
+    module("FleetStore", .fleet),
+    .systemLibrary(
+        name: "CSQLite", path: "Sources/Fleet/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    module("SQLiteFleetStore", .fleet, uses: ["FleetStore", "CSQLite", "Primitives"]),
     module(
         "CLICommands", .commandLine,
         uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
@@ -141,6 +146,7 @@ let runtimeTargets: [Target] = [
             "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "CUDABackend", "GPUBackend",
             "Transport", "WireProtocol", "Primitives", "CPosix", log,
         ]),
+    module("StoreTestKit", .testing, uses: ["FleetStore"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",
@@ -162,6 +168,7 @@ let runtimeTargets: [Target] = [
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
+    tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "StoreTestKit"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
