@@ -6,7 +6,7 @@ struct ContractTests {
     private static let a = StoreKey.test("/workloads/blue/a")
     private static let b = StoreKey.test("/workloads/blue/b")
 
-    @Test("An object is read as it was created", arguments: StoreEngine.allCases)
+    @Test("An object is read as it was created", arguments: StoreEngine.all)
     func createAndGet(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             #expect(try await store.get(Self.a) == nil)
@@ -17,7 +17,7 @@ struct ContractTests {
         }
     }
 
-    @Test("Any bytes are a value: none, all 256, and 512 KiB of them", arguments: StoreEngine.allCases)
+    @Test("Any bytes are a value: none, all 256, and 512 KiB of them", arguments: StoreEngine.all)
     func values(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let large = [UInt8]((0..<StoreTransaction.maximumValueByteCount).map { UInt8(truncatingIfNeeded: $0 * 7) })
@@ -31,7 +31,7 @@ struct ContractTests {
         }
     }
 
-    @Test("Creating what exists is refused with its revision", arguments: StoreEngine.allCases)
+    @Test("Creating what exists is refused with its revision", arguments: StoreEngine.all)
     func createTwice(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let first = try await store.create(Self.a, bytes("one"))
@@ -43,7 +43,7 @@ struct ContractTests {
         }
     }
 
-    @Test("Compare-and-set writes at the expected revision only", arguments: StoreEngine.allCases)
+    @Test("Compare-and-set writes at the expected revision only", arguments: StoreEngine.all)
     func compareAndSet(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let first = try await store.create(Self.a, bytes("one"))
@@ -60,7 +60,7 @@ struct ContractTests {
     }
 
     @Test(
-        "An object is removed at the expected revision only, and can be created anew", arguments: StoreEngine.allCases)
+        "An object is removed at the expected revision only, and can be created anew", arguments: StoreEngine.all)
     func delete(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let first = try await store.create(Self.a, bytes("one"))
@@ -78,7 +78,7 @@ struct ContractTests {
         }
     }
 
-    @Test("A transaction is done whole, at one revision", arguments: StoreEngine.allCases)
+    @Test("A transaction is done whole, at one revision", arguments: StoreEngine.all)
     func transaction(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let first = try await store.create(Self.a, bytes("one"))
@@ -93,7 +93,7 @@ struct ContractTests {
         }
     }
 
-    @Test("A transaction with one refusal is not done at all", arguments: StoreEngine.allCases)
+    @Test("A transaction with one refusal is not done at all", arguments: StoreEngine.all)
     func refusedTransaction(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let first = try await store.create(Self.a, bytes("one"))
@@ -115,7 +115,7 @@ struct ContractTests {
         }
     }
 
-    @Test("A transaction of checks changes nothing and tells the revision", arguments: StoreEngine.allCases)
+    @Test("A transaction of checks changes nothing and tells the revision", arguments: StoreEngine.all)
     func checks(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let first = try await store.create(Self.a, bytes("one"))
@@ -126,23 +126,28 @@ struct ContractTests {
         }
     }
 
-    @Test("128 operations fit a transaction, with a fence too; 129 do not", arguments: StoreEngine.allCases)
+    @Test("128 operations fit a transaction, and 127 with a fence; one more does not", arguments: StoreEngine.all)
     func limits(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let epoch = try electionEpochKey("limits")
             try await store.create(epoch, electionEpochValue(1))
-            let creations = (0..<129).map { StoreOperation.create(.test("/many/k\($0)"), value: bytes("\($0)")) }
-            let error = await storeError { try await store.commit(StoreTransaction(creations)) }
-            #expect(error?.code == .invalid)
-            try await store.commit(
-                StoreTransaction(Array(creations.prefix(128)), fence: Fence(election: "limits", epoch: 1)))
-            #expect(try await store.listAll(.test("/many/")).entries.count == 128)
-            let again = await storeError { try await store.commit(StoreTransaction(Array(creations.prefix(128)))) }
-            #expect(again?.code == .exists)
+            let fence = Fence(election: "limits", epoch: 1)
+            func creations(_ count: Int, in folder: String, fence: Fence? = nil) -> StoreTransaction {
+                StoreTransaction(
+                    (0..<count).map { .create(.test("/many/\(folder)/k\($0)"), value: bytes("\($0)")) }, fence: fence)
+            }
+            #expect(await storeError { try await store.commit(creations(129, in: "a")) }?.code == .invalid)
+            #expect(
+                await storeError { try await store.commit(creations(128, in: "b", fence: fence)) }?.code == .invalid)
+            try await store.commit(creations(128, in: "a"))
+            try await store.commit(creations(127, in: "b", fence: fence))
+            #expect(try await store.listAll(.test("/many/"), pageSize: 100).entries.count == 255)
+            #expect(await storeError { try await store.commit(creations(128, in: "a")) }?.code == .exists)
+            #expect(await storeError { try await store.commit(creations(127, in: "b", fence: fence)) }?.code == .exists)
         }
     }
 
-    @Test("Transactions that no engine can do are refused", arguments: StoreEngine.allCases)
+    @Test("Transactions that no engine can do are refused", arguments: StoreEngine.all)
     func invalid(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let empty = await storeError { try await store.commit(StoreTransaction([])) }
@@ -151,13 +156,15 @@ struct ContractTests {
                 try await store.commit(StoreTransaction([.create(Self.a, value: []), .check(Self.a, expected: nil)]))
             }
             #expect(twice?.code == .invalid)
+            let zero = await storeError { try await store.replace(Self.a, [], expected: .zero) }
+            #expect(zero?.code == .invalid)
             let fence = Fence(election: "a/b", epoch: 1)
             let slash = await storeError { try await store.create(Self.a, [], fence: fence) }
             #expect(slash?.code == .invalid)
         }
     }
 
-    @Test("A write with an old epoch is refused, whatever else is right with it", arguments: StoreEngine.allCases)
+    @Test("A write with an old epoch is refused, whatever else is right with it", arguments: StoreEngine.all)
     func fence(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let none = await storeError { try await store.create(Self.a, [], fence: Fence(election: "e", epoch: 1)) }
@@ -180,7 +187,7 @@ struct ContractTests {
         }
     }
 
-    @Test("A store that is closed refuses everything and ends its watches", arguments: StoreEngine.allCases)
+    @Test("A store that is closed refuses everything and ends its watches", arguments: StoreEngine.all)
     func close(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             let revision = try await store.create(Self.a, [])

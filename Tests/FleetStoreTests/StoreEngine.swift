@@ -1,3 +1,4 @@
+import EtcdFleetStore
 import FleetStore
 import Foundation
 import SQLiteFleetStore
@@ -7,11 +8,12 @@ import Testing
 enum StoreEngine: String, CaseIterable, CustomTestStringConvertible {
     case memory
     case sqlite
+    case etcd
 
-    /// Engines whose history a test may compact without harm to other tests.
-    static let compacting = allCases
-    /// Engines with bounds of their own.
-    static let buffering: [StoreEngine] = [.memory, .sqlite]
+    /// Those that can run here; a test of its own says so where etcd cannot.
+    static let all = allCases.filter { $0 != .etcd || EtcdServer.isInstalled }
+    /// Engines with bounds of their own, kept by this process.
+    static let embedded: [StoreEngine] = [.memory, .sqlite]
 
     var testDescription: String { rawValue }
 
@@ -20,6 +22,8 @@ enum StoreEngine: String, CaseIterable, CustomTestStringConvertible {
         var history = 10_000
         var watchBuffer = 4096
         var progressInterval: Int64 = 256
+        /// Whether the test compacts the history, or sets how often etcd sends marks.
+        var isAlone = false
     }
 
     /// Runs a test on an empty store of the engine, and removes the store.
@@ -39,6 +43,17 @@ enum StoreEngine: String, CaseIterable, CustomTestStringConvertible {
             options.watchBuffer = bounds.watchBuffer
             options.progressInterval = bounds.progressInterval
             return try await closing(try SQLiteFleetStore(path: folder.file("store.db"), options: options), body)
+        case .etcd:
+            let server =
+                bounds.isAlone
+                ? try await EtcdServer.start(arguments: ["--experimental-watch-progress-notify-interval", "200ms"])
+                : try await SharedEtcd.instance.server()
+            var options = EtcdOptions(endpoints: [server.endpoint])
+            options.namespace = "/test-\(UUID().uuidString)"
+            options.watchBuffer = bounds.watchBuffer
+            let output = try await closing(try EtcdFleetStore(options), body)
+            if bounds.isAlone { server.stop() }
+            return output
         }
     }
 

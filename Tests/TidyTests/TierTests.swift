@@ -22,7 +22,10 @@ struct TierTests {
         "Client": ["Synchronization"],
         "Worker": ["Synchronization", "Logging", "Glibc"],
         "Node": ["Synchronization", "Foundation", "Logging", "Glibc"],
-        "Fleet": ["Synchronization", "Foundation", "Logging", "Glibc"],
+        "Fleet": [
+            "Synchronization", "Foundation", "Logging", "Glibc", "AsyncHTTPClient", "NIOCore", "NIOFoundationCompat", "NIOHTTP1",
+            "NIOPosix", "NIOSSL",
+        ],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
         "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],
     ]

@@ -16,7 +16,7 @@ public struct ElectionPolicy: Sendable, Hashable {
     public init(timeToLive: Duration, renewDeadline: Duration, interval: Duration) throws(StoreError) {
         guard timeToLive > renewDeadline, renewDeadline > interval, interval > .zero else {
             throw .invalid(
-                "an election's time to live (\(timeToLive)), renew deadline (\(renewDeadline)) and interval (\(interval)) must fall"
+                "an election's times must fall, but are \(timeToLive), \(renewDeadline) and \(interval)"
             )
         }
         self.init(checkedTimeToLive: timeToLive, renewDeadline: renewDeadline, interval: interval)

@@ -1,7 +1,7 @@
 import Synchronization
 
 /// One watch of a hub: first the history up to the moment that it joined, then what the hub delivers.
-final class HubWatcher: WatchSource {
+package final class HubWatcher: WatchSource {
     private typealias Answer = Result<WatchItem?, StoreError>
 
     private struct State {
@@ -47,7 +47,7 @@ final class HubWatcher: WatchSource {
     private let leave: @Sendable (HubWatcher) -> Void
     private let state: Mutex<State>
 
-    init(
+    package init(
         prefix: StorePrefix, after: Revision, joining: Revision, limits: WatchHub.Limits,
         history: @escaping HistoryReader, leave: @escaping @Sendable (HubWatcher) -> Void
     ) {
@@ -59,10 +59,11 @@ final class HubWatcher: WatchSource {
         state = Mutex(State(cursor: after, reported: max(after, joining)))
     }
 
-    /// Takes what the hub has; `through` is where the store stands.
-    func deliver(_ changes: [StoreChange], through: Revision) {
-        let (reader, answer) = state.withLock { state -> (CheckedContinuation<Answer, Never>?, Answer?) in
-            guard state.failure == nil, !state.isCancelled else { return (nil, nil) }
+    /// Takes what there is; `through` is where the store stands. False when nobody will read it.
+    @discardableResult
+    package func deliver(_ changes: [StoreChange], through: Revision) -> Bool {
+        let (isRead, reader, answer) = state.withLock { state -> (Bool, CheckedContinuation<Answer, Never>?, Answer?) in
+            guard state.failure == nil, !state.isCancelled else { return (false, nil, nil) }
             // A watch may begin after a revision that was read from the engine before the hub heard of it.
             for change in changes where change.revision > state.reported {
                 state.live.append(.change(change))
@@ -78,16 +79,17 @@ final class HubWatcher: WatchSource {
                 state.head = 0
                 state.failure = .lagged(capacity: limits.buffer)
             }
-            guard let reader = state.reader else { return (nil, nil) }
+            guard let reader = state.reader else { return (true, nil, nil) }
             let answer: Answer? = state.failure.map { .failure($0) } ?? state.take().map { .success($0) }
             if answer != nil { state.reader = nil }
-            return (reader, answer)
+            return (true, reader, answer)
         }
         if let reader, let answer { reader.resume(returning: answer) }
+        return isRead
     }
 
     /// Ends the watch with an error.
-    func fail(_ error: StoreError) {
+    package func fail(_ error: StoreError) {
         let reader = state.withLock { state in
             if state.failure == nil { state.failure = error }
             defer { state.reader = nil }
@@ -96,7 +98,7 @@ final class HubWatcher: WatchSource {
         reader?.resume(returning: .failure(error))
     }
 
-    func cancel() {
+    package func cancel() {
         let reader = state.withLock { state in
             state.isCancelled = true
             state.live = []
@@ -108,7 +110,7 @@ final class HubWatcher: WatchSource {
         reader?.resume(returning: .success(nil))
     }
 
-    func next() async throws(StoreError) -> WatchItem? {
+    package func next() async throws(StoreError) -> WatchItem? {
         while true {
             let step = state.withLock { nextStep(&$0) }
             switch step {

@@ -21,13 +21,17 @@ public enum StoreOperation: Hashable, Sendable {
         if case .check = self { false } else { true }
     }
 
+    /// The revision that it expects, if it expects the key to exist.
+    fileprivate var expected: Revision? {
+        switch self {
+        case .create, .check(_, nil): nil
+        case .replace(_, _, let revision), .delete(_, let revision), .check(_, .some(let revision)): revision
+        }
+    }
+
     /// What the operation has against the key as it is now, or nil if it may be done.
     package func refusal(current: Revision?) -> StoreError? {
-        let expected: Revision
-        switch self {
-        case .create(let key, _), .check(let key, nil): return current.map { .exists(key, current: $0) }
-        case .replace(_, _, let revision), .delete(_, let revision), .check(_, .some(let revision)): expected = revision
-        }
+        guard let expected else { return current.map { .exists(key, current: $0) } }
         guard let current else { return .notFound(key) }
         return current == expected ? nil : .conflict(key, expected: expected, current: current)
     }
@@ -54,7 +58,7 @@ public struct StoreTransaction: Hashable, Sendable {
     /// In whose name, if a leader writes.
     public var fence: Fence?
 
-    /// Operations that a transaction may have.
+    /// Operations that a transaction may have, as many as etcd takes; a fence counts as one.
     public static let maximumOperationCount = 128
     /// Bytes that one value may have: half of what etcd takes as a whole request.
     public static let maximumValueByteCount = 512 * 1024
@@ -70,8 +74,9 @@ public struct StoreTransaction: Hashable, Sendable {
     /// Throws if no engine may accept it, whatever the store holds.
     package func validate() throws(StoreError) {
         guard !operations.isEmpty else { throw .invalid("a transaction without operations") }
-        guard operations.count <= StoreTransaction.maximumOperationCount else {
-            throw .invalid("a transaction of \(operations.count) operations; at most 128 are allowed")
+        let count = operations.count + (fence == nil ? 0 : 1)
+        guard count <= StoreTransaction.maximumOperationCount else {
+            throw .invalid("a transaction of \(count) operations, its fence counted; at most 128 are allowed")
         }
         if let fence { _ = try ElectionKeys(fence.election) }
         var keys = Set<StoreKey>()
@@ -79,6 +84,9 @@ public struct StoreTransaction: Hashable, Sendable {
         for operation in operations {
             guard keys.insert(operation.key).inserted else {
                 throw .invalid("a transaction names \(operation.key) twice")
+            }
+            if let expected = operation.expected, expected <= .zero {
+                throw .invalid("\(operation.key) cannot be expected at revision \(expected): revisions begin at 1")
             }
             switch operation {
             case .create(_, let value), .replace(_, let value, _):

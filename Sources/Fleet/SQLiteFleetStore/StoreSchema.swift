@@ -36,7 +36,7 @@ struct StoreSchema: Sendable {
         guard version <= steps.count else {
             throw StoreError(
                 .damaged,
-                "\(path) was written by a newer version (schema \(version); this one knows \(steps.count)): use that one"
+                "\(path) was written by a newer version (schema \(version), not \(steps.count)): use that version"
             )
         }
         guard version < steps.count else { return }
