@@ -33,6 +33,6 @@ final class MockOperations: FleetOperations {
     }
 
     func heartbeat(node: String, _ request: HeartbeatRequest) async throws -> HeartbeatAnswer {
-        HeartbeatAnswer(lease: .seconds(10), vgpus: [])
+        HeartbeatAnswer(lease: .seconds(10), vgpus: [], revision: 0)
     }
 }

@@ -23,8 +23,8 @@ final class Fleet {
     private(set) var revision: Int64 = 0
     private(set) var stored: [ResourceReference: ResourceDocument] = [:]
     /// What each node's agent has.
-    var agents: [String: [String: HeartbeatRequest.VGPU]] = [:]
-    var devices: [String: [HeartbeatRequest.Device]] = [:]
+    var agents: [String: [String: VirtualGPUReport]] = [:]
+    var devices: [String: [DeviceReport]] = [:]
     var silent = Set<String>()
 
     init(settings: FleetCore.Settings = FleetCore.Settings()) {
@@ -99,7 +99,7 @@ final class Fleet {
         put(Resource(Metadata(name: name, labels: labels), NodeSpec()))
         agents[name] = [:]
         devices[name] = (0..<count).map {
-            HeartbeatRequest.Device(
+            DeviceReport(
                 id: "gpu-\($0)", vendor: "NVIDIA", model: model, memory: MemoryQuantity(mebibytes: memory),
                 milliTeraflops: 989_000)
         }
@@ -110,30 +110,31 @@ final class Fleet {
     func beat(_ name: String, epoch: Int64 = 1) {
         guard !silent.contains(name) else { return }
         let digest = HeartbeatDigest(leaseSpan: .seconds(10))
-        var heartbeat = HeartbeatRequest(
-            epoch: epoch, address: name, version: "1", milliProcessors: 96_000,
-            memory: MemoryQuantity(mebibytes: 1 << 20))
-        heartbeat.devices = devices[name] ?? []
-        heartbeat.vgpus = (agents[name] ?? [:]).values.sorted { $0.name < $1.name }
+        var facts = NodeFacts(address: name, version: "1")
+        facts.milliProcessors = 96_000
+        facts.memory = MemoryQuantity(mebibytes: 1 << 20)
+        let reports = (agents[name] ?? [:]).values.sorted { $0.name < $1.name }
+        var heartbeat = HeartbeatRequest(epoch: epoch, facts: facts, devices: devices[name] ?? [], vgpus: reports)
         heartbeat.seen = revision
         perform(try! digest.decide(view, node: name, heartbeat, now: environment.now()).actions)
-        agents[name] = agents[name]?.filter { $0.value.phase != .ended }
+        agents[name] = agents[name]?.filter { $0.value.status.phase != .ended }
         let answer = digest.answer(view, node: name)
         var wanted = Set<String>()
         for vgpu in answer.vgpus {
             let uid = vgpu.metadata.uid ?? ""
             wanted.insert(uid)
             if vgpu.spec.stop == true {
-                agents[name]?[uid]?.phase = .ended
+                agents[name]?[uid]?.status.phase = .ended
             } else if agents[name]?[uid] == nil {
-                var known = HeartbeatRequest.VGPU(
-                    project: vgpu.metadata.project ?? "", name: vgpu.metadata.name, uid: uid, phase: .running)
-                known.endpoints = ["tcp://\(name):1"]
-                agents[name]?[uid] = known
+                var status = VirtualGPUStatus()
+                status.phase = .running
+                status.endpoints = ["tcp://\(name):1"]
+                agents[name]?[uid] = VirtualGPUReport(
+                    project: vgpu.metadata.project ?? "", name: vgpu.metadata.name, uid: uid, status: status)
             }
         }
         for uid in agents[name]?.keys.map(\.self) ?? [] where !wanted.contains(uid) {
-            agents[name]?[uid]?.phase = .ended
+            agents[name]?[uid]?.status.phase = .ended
         }
     }
 

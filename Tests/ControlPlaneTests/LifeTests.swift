@@ -146,8 +146,7 @@ struct LifeTests {
         fleet.agents[node] = [:]
         fleet.beat(node, epoch: 2)
         #expect(throws: HeartbeatDigest.Refusal.outdated(epoch: 2)) {
-            let old = HeartbeatRequest(
-                epoch: 1, address: "", version: "", milliProcessors: 0, memory: MemoryQuantity(mebibytes: 0))
+            let old = HeartbeatRequest(epoch: 1, facts: NodeFacts(address: "", version: ""), devices: [], vgpus: [])
             _ = try HeartbeatDigest(leaseSpan: .seconds(10)).decide(
                 fleet.view, node: node, old, now: fleet.environment.now())
         }
@@ -184,8 +183,8 @@ struct LifeTests {
         let node = fleet.vgpus("job")[0].spec.node
         func end(_ status: Int64) {
             for uid in fleet.agents[node]!.keys {
-                fleet.agents[node]?[uid]?.phase = .ended
-                fleet.agents[node]?[uid]?.exitStatus = status
+                fleet.agents[node]?[uid]?.status.phase = .ended
+                fleet.agents[node]?[uid]?.status.exitStatus = status
             }
         }
         let first = fleet.vgpus("job")[0].metadata.uid

@@ -16,7 +16,7 @@ public enum AgentAction: Sendable, Hashable {
 public struct AgentCore: Sendable {
     private struct Known: Sendable {
         var vgpu: Resource<VirtualGPUSpec>
-        var report: HeartbeatRequest.VGPU
+        var report: VirtualGPUReport
         var isStopping = false
     }
 
@@ -36,23 +36,23 @@ public struct AgentCore: Sendable {
     }
 
     /// What the next heartbeat tells of vGPUs, in the order of their names.
-    public var reports: [HeartbeatRequest.VGPU] {
+    public var reports: [VirtualGPUReport] {
         known.values.map(\.report).sorted { ($0.project, $0.name, $0.uid) < ($1.project, $1.name, $1.uid) }
     }
 
     /// The vGPUs that are there or come to be.
     public var running: [Resource<VirtualGPUSpec>] {
-        known.values.filter { $0.report.phase != .ended }.map(\.vgpu)
+        known.values.filter { $0.report.status.phase != .ended }.map(\.vgpu)
     }
 
     /// Takes in an answer to a heartbeat that had told `told`.
     ///
     /// - Returns: What to do now.
-    public mutating func take(_ answer: HeartbeatAnswer, told: [HeartbeatRequest.VGPU]) -> [AgentAction] {
+    public mutating func take(_ answer: HeartbeatAnswer, told: [VirtualGPUReport]) -> [AgentAction] {
         guard answer.revision >= seen else { return [] }
         // A control plane shows its own writes before it has all of others'.
         seen = max(seen, answer.revision, answer.vgpus.compactMap(\.metadata.revision).max() ?? -1)
-        for report in told where report.phase == .ended { finish(report.uid) }
+        for report in told where report.status.phase == .ended { finish(report.uid) }
         var actions: [AgentAction] = []
         var named = Set<String>()
         for vgpu in answer.vgpus {
@@ -68,16 +68,18 @@ public struct AgentCore: Sendable {
         _ vgpu: Resource<VirtualGPUSpec>, _ uid: String, _ answer: HeartbeatAnswer, _ actions: inout [AgentAction]
     ) {
         let project = vgpu.metadata.project ?? defaultProject
-        var report = HeartbeatRequest.VGPU(project: project, name: vgpu.metadata.name, uid: uid, phase: .starting)
+        var status = VirtualGPUStatus()
+        status.phase = .starting
+        var report = VirtualGPUReport(project: project, name: vgpu.metadata.name, uid: uid, status: status)
         // One that is known to run, but not here, was an earlier start's: what it had is gone.
         let isLeftover = vgpu.status.phase != .placed || finished.contains(uid)
         if isLeftover || vgpu.spec.stop == true {
-            report.phase = .ended
-            report.message = isLeftover ? "The node's agent was started again." : nil
+            report.status.phase = .ended
+            report.status.message = isLeftover ? "The node's agent was started again." : nil
         }
         known[uid] = Known(vgpu: vgpu, report: report)
-        guard report.phase == .starting else { return }
-        actions.append(.start(vgpu, program: answer.programs["\(project)/\(vgpu.metadata.name)"]))
+        guard report.status.phase == .starting else { return }
+        actions.append(.start(vgpu, program: answer.programs?["\(project)/\(vgpu.metadata.name)"]))
     }
 
     private mutating func finish(_ uid: String) {
@@ -87,34 +89,37 @@ public struct AgentCore: Sendable {
     }
 
     private mutating func stop(_ uid: String, _ actions: inout [AgentAction]) {
-        guard let one = known[uid], !one.isStopping, one.report.phase != .ended else { return }
+        guard let one = known[uid], !one.isStopping, one.report.status.phase != .ended else { return }
         known[uid]?.isStopping = true
-        known[uid]?.report.phase = .stopping
+        known[uid]?.report.status.phase = .stopping
         actions.append(.stop(uid: uid))
     }
 
     /// Takes note that a vGPU's workers serve.
-    public mutating func serves(_ uid: String, endpoints: [String], uuids: [String], secret: String) {
-        guard known[uid] != nil, known[uid]?.report.phase != .ended else { return }
-        known[uid]?.report.endpoints = endpoints
-        known[uid]?.report.uuids = uuids
-        known[uid]?.report.secret = secret
-        if known[uid]?.isStopping == false { known[uid]?.report.phase = .running }
+    public mutating func serves(
+        _ uid: String, endpoints: [String], uuids: [String], secret: String, isSoftware: Bool = false
+    ) {
+        guard known[uid] != nil, known[uid]?.report.status.phase != .ended else { return }
+        known[uid]?.report.status.endpoints = endpoints
+        known[uid]?.report.status.uuids = uuids
+        known[uid]?.report.connection = VirtualGPUConnection(
+            endpoints: endpoints, token: secret, uuids: uuids, isSoftware: isSoftware)
+        if known[uid]?.isStopping == false { known[uid]?.report.status.phase = .running }
     }
 
     /// Takes note that nothing of a vGPU is left.
     public mutating func ended(_ uid: String, exitStatus: Int64?, message: String?) {
         guard known[uid] != nil else { return }
-        known[uid]?.report.phase = .ended
-        known[uid]?.report.endpoints = nil
-        known[uid]?.report.secret = nil
-        known[uid]?.report.exitStatus = exitStatus
-        known[uid]?.report.message = message
+        known[uid]?.report.status.phase = .ended
+        known[uid]?.report.status.endpoints = nil
+        known[uid]?.report.connection = nil
+        known[uid]?.report.status.exitStatus = exitStatus
+        known[uid]?.report.status.message = message
     }
 
     /// Takes note of what a vGPU does at the moment.
     public mutating func measured(_ uid: String, utilization: Percent?, usedMemory: MemoryQuantity?) {
-        known[uid]?.report.utilization = utilization
-        known[uid]?.report.usedMemory = usedMemory
+        known[uid]?.report.status.utilization = utilization
+        known[uid]?.report.status.usedMemory = usedMemory
     }
 }

@@ -88,11 +88,10 @@ public final class FleetAgent: Sendable {
     /// One heartbeat. Its answer waits at the control plane for something new; news of our own cuts the wait short.
     private func beat() async throws {
         let (reports, epoch, seen) = state.withLock { ($0.core.reports, $0.core.epoch, $0.core.seen) }
-        var heartbeat = HeartbeatRequest(
-            epoch: epoch, address: setting.address, version: setting.version,
-            milliProcessors: host.milliProcessors, memory: host.memory)
-        heartbeat.devices = host.devices()
-        heartbeat.vgpus = reports
+        var facts = NodeFacts(address: setting.address, version: setting.version)
+        facts.milliProcessors = host.milliProcessors
+        facts.memory = host.memory
+        var heartbeat = HeartbeatRequest(epoch: epoch, facts: facts, devices: host.devices(), vgpus: reports)
         heartbeat.seen = seen
         heartbeat.wait = setting.wait
         let answer = try await withNewsCuttingShort { [client, setting, heartbeat] in
@@ -144,7 +143,8 @@ public final class FleetAgent: Sendable {
         case .serves(let granted):
             state.withLock { state in
                 state.core.serves(
-                    uid, endpoints: granted.endpoints, uuids: granted.uuids, secret: granted.token)
+                    uid, endpoints: granted.endpoints, uuids: granted.uuids, secret: granted.token,
+                    isSoftware: granted.isSoftware)
             }
             if let program { run(program, beside: vgpu, uid, granted) }
         case .ended(let exitStatus, let message):

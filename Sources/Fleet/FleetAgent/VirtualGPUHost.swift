@@ -7,7 +7,7 @@ public protocol VirtualGPUHost: Sendable {
     /// The machine's memory.
     var memory: MemoryQuantity { get }
     /// The devices as they are now.
-    func devices() -> [HeartbeatRequest.Device]
+    func devices() -> [DeviceReport]
     /// Starts a vGPU's workers.
     ///
     /// - Parameters:

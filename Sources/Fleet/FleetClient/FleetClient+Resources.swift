@@ -149,12 +149,12 @@ extension FleetClient {
 
 extension FleetClient {
     /// Why a workload waits.
-    public func why(_ workload: ResourceReference) async throws -> WhyAnswer {
+    public func why(_ workload: ResourceReference) async throws -> Explanation {
         try await send(.get, FleetClient.path(workload) + "/why")
     }
 
     /// What would be done with manifests.
-    public func plan(_ documents: [ResourceDocument]) async throws -> PlanAnswer {
+    public func plan(_ documents: [ResourceDocument]) async throws -> Plan {
         try await send(.post, "/api/v1/plan", body: ["items": documents.map(\.json)])
     }
 
@@ -164,7 +164,7 @@ extension FleetClient {
     }
 
     /// How to reach a vGPU.
-    public func connection(_ vgpu: ResourceReference) async throws -> ConnectionAnswer {
+    public func connection(_ vgpu: ResourceReference) async throws -> VirtualGPUConnection {
         try await send(.get, FleetClient.path(vgpu) + "/connection")
     }
 

@@ -66,15 +66,14 @@ final class SimulatedNode {
         }
     }
 
-    private func request(_ reports: [HeartbeatRequest.VGPU]) -> HeartbeatRequest {
-        var request = HeartbeatRequest(
-            epoch: epoch, address: name, version: "1", milliProcessors: 64_000,
-            memory: MemoryQuantity(mebibytes: 1 << 19))
-        request.devices = (0..<deviceCount).map {
-            HeartbeatRequest.Device(
-                id: "gpu-\($0)", vendor: "nvidia", model: "H200", memory: MemoryQuantity(mebibytes: memory))
+    private func request(_ reports: [VirtualGPUReport]) -> HeartbeatRequest {
+        var facts = NodeFacts(address: name, version: "1")
+        facts.milliProcessors = 64_000
+        facts.memory = MemoryQuantity(mebibytes: 1 << 19)
+        let devices = (0..<deviceCount).map {
+            DeviceReport(id: "gpu-\($0)", vendor: "nvidia", model: "H200", memory: MemoryQuantity(mebibytes: memory))
         }
-        request.vgpus = reports
+        var request = HeartbeatRequest(epoch: epoch, facts: facts, devices: devices, vgpus: reports)
         request.seen = core.seen
         return request
     }

@@ -43,7 +43,9 @@ public struct HeartbeatDigest: Sendable {
             guard let program = view.workload(of: vgpu)?.spec.program else { continue }
             programs["\(vgpu.metadata.project ?? defaultProject)/\(vgpu.metadata.name)"] = program
         }
-        return HeartbeatAnswer(vgpus: vgpus, programs: programs, revision: view.revision, leaseSpan: leaseSpan)
+        var answer = HeartbeatAnswer(lease: leaseSpan, vgpus: vgpus, revision: view.revision)
+        answer.programs = programs.isEmpty ? nil : programs
+        return answer
     }
 
     // MARK: - Node and devices
@@ -54,10 +56,10 @@ public struct HeartbeatDigest: Sendable {
         let isDue = node.status.heartbeatAt.map { now - $0 >= writeSpan } ?? true
         list.update(node) { node in
             node.status.epoch = heartbeat.epoch
-            node.status.address = heartbeat.address
-            node.status.version = heartbeat.version
-            node.status.milliProcessors = heartbeat.milliProcessors
-            node.status.memory = heartbeat.memory
+            node.status.address = heartbeat.facts.address
+            node.status.version = heartbeat.facts.version
+            node.status.milliProcessors = heartbeat.facts.milliProcessors
+            node.status.memory = heartbeat.facts.memory
             if isDue || node.status.phase != .ready { node.status.heartbeatAt = now }
         }
     }
@@ -92,7 +94,7 @@ public struct HeartbeatDigest: Sendable {
     }
 
     /// What a device does at the moment is left out: it is measured, not kept.
-    private static func copy(_ device: HeartbeatRequest.Device, to status: inout DeviceStatus) {
+    private static func copy(_ device: DeviceReport, to status: inout DeviceStatus) {
         status.vendor = device.vendor
         status.model = device.model
         status.uuid = device.uuid
@@ -131,17 +133,18 @@ public struct HeartbeatDigest: Sendable {
     }
 
     private static func copy(
-        _ report: HeartbeatRequest.VGPU, to vgpu: inout Resource<VirtualGPUSpec>, epoch: Int64, now: Timestamp
+        _ report: VirtualGPUReport, to vgpu: inout Resource<VirtualGPUSpec>, epoch: Int64, now: Timestamp
     ) {
+        let told = report.status
         // What was given up stays given up; only its end is news, since its devices are free then.
-        if vgpu.status.phase == .lost, report.phase != .ended { return }
-        if report.phase == .running, vgpu.status.phase != .running { vgpu.status.startedAt = now }
-        if report.phase == .ended { vgpu.status.endedAt = vgpu.status.endedAt ?? now }
-        vgpu.status.phase = report.phase
+        if vgpu.status.phase == .lost, told.phase != .ended { return }
+        if told.phase == .running, vgpu.status.phase != .running { vgpu.status.startedAt = now }
+        if told.phase == .ended { vgpu.status.endedAt = vgpu.status.endedAt ?? now }
+        vgpu.status.phase = told.phase
         vgpu.status.epoch = epoch
-        vgpu.status.endpoints = report.endpoints
-        vgpu.status.uuids = report.uuids
-        vgpu.status.exitStatus = report.exitStatus
-        vgpu.status.message = report.message
+        vgpu.status.endpoints = told.endpoints
+        vgpu.status.uuids = told.uuids
+        vgpu.status.exitStatus = told.exitStatus
+        vgpu.status.message = told.message
     }
 }

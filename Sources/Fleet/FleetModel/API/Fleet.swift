@@ -139,12 +139,15 @@ public struct VirtualGPUConnection: Sendable, Hashable, Codable {
     public var token: String
     /// The UUIDs that programs see.
     public var uuids: [String]
+    /// Whether a device is a software GPU, so that programs must hand over PTX.
+    public var isSoftware: Bool?
 
     /// Describes a way in.
-    public init(endpoints: [String], token: String, uuids: [String]) {
+    public init(endpoints: [String], token: String, uuids: [String], isSoftware: Bool? = nil) {
         self.endpoints = endpoints
         self.token = token
         self.uuids = uuids
+        self.isSoftware = isSoftware
     }
 
     /// The fields of its JSON form.
@@ -152,6 +155,7 @@ public struct VirtualGPUConnection: Sendable, Hashable, Codable {
         .required("endpoints", .list(.text(max: 512), max: 128), "Where to connect, one for each device."),
         .required("token", .text(max: 512), "What the worker wants to hear."),
         .required("uuids", .list(.text(max: 64), max: 128), "The UUIDs that programs see."),
+        FieldSchema("isSoftware", .boolean, "Whether a device is a software GPU."),
     ]
 }
 

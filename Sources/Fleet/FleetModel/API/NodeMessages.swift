@@ -172,8 +172,12 @@ public struct HeartbeatRequest: Sendable, Hashable, Codable {
     public var facts: NodeFacts
     /// All its devices.
     public var devices: [DeviceReport]
-    /// All its vGPUs.
+    /// All its vGPUs, those included that ended since the last answered heartbeat.
     public var vgpus: [VirtualGPUReport]
+    /// The newest revision that an answer showed: what this heartbeat leaves out was not known or is gone.
+    public var seen: Int64?
+    /// How long the answer may wait for something that is newer than that.
+    public var wait: TimeSpan?
 
     /// Tells of a node.
     public init(epoch: Int64, facts: NodeFacts, devices: [DeviceReport], vgpus: [VirtualGPUReport]) {
@@ -189,6 +193,8 @@ public struct HeartbeatRequest: Sendable, Hashable, Codable {
         .required("facts", .object(NodeFacts.fields), "What the node tells of itself."),
         .required("devices", .list(.object(DeviceReport.fields), max: 1024), "All its devices."),
         .required("vgpus", .list(.object(VirtualGPUReport.fields), max: 16_384), "All its vGPUs."),
+        FieldSchema("seen", .integer(-1...Int64.max), "The newest revision that an answer showed."),
+        FieldSchema("wait", .span, "How long the answer may wait for something newer."),
     ]
 }
 
@@ -196,12 +202,17 @@ public struct HeartbeatRequest: Sendable, Hashable, Codable {
 public struct HeartbeatAnswer: Sendable, Hashable, Codable {
     /// For how long the heartbeat counts.
     public var lease: TimeSpan
-    /// The vGPUs that there should be; the others end.
+    /// The vGPUs that there should be, those to be stopped included; the others end.
     public var vgpus: [Resource<VirtualGPUSpec>]
+    /// The programs to run beside them, by the vGPU's name with its project before it: `team/train-0-x7k2m`.
+    public var programs: [String: WorkloadSpec.Program]?
+    /// The revision that this shows.
+    public var revision: Int64
 
     /// Tells a node what to do.
-    public init(lease: TimeSpan, vgpus: [Resource<VirtualGPUSpec>]) {
+    public init(lease: TimeSpan, vgpus: [Resource<VirtualGPUSpec>], revision: Int64) {
         self.lease = lease
         self.vgpus = vgpus
+        self.revision = revision
     }
 }
