@@ -144,6 +144,7 @@ let runtimeTargets: [Target] = [
             "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "CUDABackend", "GPUBackend",
             "Transport", "WireProtocol", "Primitives", "CPosix", log,
         ]),
+    program("admission-bench", .testing, uses: ["Admission"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",

@@ -63,8 +63,8 @@ struct DivisionTests {
         #expect(Division.shares(of: 30, among: claims) == [20, 10, 0])
     }
 
-    // P = max(0, W + k·(W − U)). Two of weight 1, k = 1, of which the first used half the capacity lately: 0.5 + 0 and
-    // 0.5 + 0.5, so it gets a third. Had it used all, it would get 0.5 − 0.5 = 0.
+    // P = max(0, W + k·(W − U)). Two of weight 1, k = 1, of which the first used half the capacity lately: 0.5 + 0
+    // and 0.5 + 0.5, so it gets a third. Had it used all, it would get 0.5 − 0.5 = 0.
     @Test("Who used much lately gets less of what is left over, but its guarantee all the same")
     func past() {
         var rules = DivisionRules()
@@ -82,7 +82,8 @@ struct DivisionTests {
         #expect(Division.shares(of: .max, among: [Claim(demand: 5), Claim(demand: 7)]) == [5, 7])
     }
 
-    @Test("Nothing is lost, nothing is given twice, nobody gets more than it wants", arguments: 0..<200 as Range<UInt64>)
+    @Test(
+        "Nothing is lost, nothing is given twice, nobody gets more than it wants", arguments: 0..<200 as Range<UInt64>)
     func properties(_ seed: UInt64) {
         var random = SeededGenerator(seed: seed)
         var rules = DivisionRules()

@@ -12,7 +12,7 @@ struct TierTests {
         "Node": ["Foundations", "Protocol", "Node"],
         "Fleet": ["Foundations", "Protocol", "Node", "Fleet"],
         "CommandLine": ["Foundations", "Protocol", "Node", "Fleet", "CommandLine"],
-        "Testing": ["Foundations", "Protocol", "Client", "Worker", "Testing"],
+        "Testing": ["Foundations", "Protocol", "Client", "Worker", "Fleet", "Testing"],
     ]
 
     /// Modules from outside the package that a tier may import.

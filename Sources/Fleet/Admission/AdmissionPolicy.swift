@@ -6,10 +6,10 @@ public struct AdmissionPolicy: Sendable, Hashable {
     public var memory = UsageMemory()
     /// Shares of a resource are multiples of this; 1000 milli-devices gives whole devices only.
     public var units = ResourceVector(repeating: 1)
-    /// After this time a request ranks at least as `overduePriority`, and younger ones no longer take the quota that it
-    /// waits for; nil is never.
+    /// Against starving: once in this time, a project's oldest request, if it has waited for as long, goes first, and
+    /// younger ones no longer take the quota that it waits for. nil is never.
     public var patienceMilliseconds: Int64? = 3_600_000
-    /// How urgent a request is at least that has waited beyond patience.
+    /// How urgent such an overdue request is at least; more urgent ones still go before it.
     public var overduePriority: Int64 = 10_000
     /// Whether a workload that can't be taken back must be within its projects' guarantees.
     public var keepsWithinGuarantee = false

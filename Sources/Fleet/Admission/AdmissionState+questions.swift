@@ -10,8 +10,7 @@ extension AdmissionState {
 
     /// Why quotas keep a request out right now; nil where they do not. Others that wait are not looked at.
     public func refusal(of request: PendingRequest) -> QuotaRefusal? {
-        let waiting = WaitingRequest(
-            request: request, booking: request.booking, home: 0, priority: request.priority)
+        let waiting = WaitingRequest(request: request, booking: request.booking, home: 0)
         return permanentRefusal(of: waiting) ?? refusals(of: request).first
     }
 
@@ -88,7 +87,7 @@ public struct ProjectStanding: Sendable, Hashable {
     public var demand: ResourceVector
     /// What it should have now.
     public var fairShare: ResourceVector
-    /// The largest part of its fair share that it uses of any resource; infinite where it has no share of what it wants.
+    /// The largest part of its fair share that it uses of any resource; infinite where it has none of what it wants.
     public var saturation: Double
     /// How many requests wait that could be admitted.
     public var pendingCount: Int

@@ -83,8 +83,7 @@ extension AdmissionState {
     public mutating func submit(_ request: PendingRequest) -> QuotaRefusal? {
         withdraw(request.id)
         return enter(
-            WaitingRequest(
-                request: request, booking: request.booking, home: 0, priority: request.priority))
+            WaitingRequest(request: request, booking: request.booking, home: 0))
     }
 
     /// A request waits no more.
@@ -94,6 +93,7 @@ extension AdmissionState {
         let entry = waiting[place]
         waiting[place].isLive = false
         unsorted.insert(entry.home)
+        if entry.isOverdue { tree.nodes[entry.home].overdueCheckAt = .min }
         if entry.refusal == nil { changePending(entry, by: -1) }
         return entry.request
     }
@@ -101,7 +101,12 @@ extension AdmissionState {
     /// A request has been given its place.
     @discardableResult
     public mutating func place(_ id: String, at now: Int64) -> RunningWorkload? {
+        guard let place = places[id] else { return nil }
+        let (wasOverdue, home) = (waiting[place].isOverdue, waiting[place].home)
         guard let request = withdraw(id) else { return nil }
+        if wasOverdue, let patience = policy.patienceMilliseconds {
+            tree.nodes[home].overdueCheckAt = now.addingSaturated(patience)
+        }
         let workload = RunningWorkload(request, startedAt: now)
         book(workload, at: now)
         return workload
@@ -130,8 +135,7 @@ extension AdmissionState {
         guard let place = places[id] else { return nil }
         waiting[place].failures += 1
         let rest = policy.backoff.rest(afterFailures: waiting[place].failures, random: random)
-        let (end, overflow) = now.addingReportingOverflow(rest)
-        waiting[place].notBefore = overflow ? .max : end
+        waiting[place].notBefore = now.addingSaturated(rest)
         return waiting[place].notBefore
     }
 
@@ -166,6 +170,10 @@ extension AdmissionState {
         places[entry.request.id] = place
         queues[entry.home].append(place)
         unsorted.insert(entry.home)
+        if let patience = policy.patienceMilliseconds {
+            let due = entry.isOverdue ? .max : entry.request.arrival.addingSaturated(patience)
+            tree.nodes[entry.home].overdueCheckAt = min(tree.nodes[entry.home].overdueCheckAt, due)
+        }
         if entry.refusal == nil { changePending(entry, by: 1) }
         return entry.refusal
     }
@@ -209,12 +217,9 @@ extension AdmissionState {
     /// Removes what is gone from the queues, notices who is overdue, and sorts what is not sorted.
     mutating func settleQueues(at now: Int64) {
         if let patience = policy.patienceMilliseconds {
-            for place in waiting.indices where waiting[place].isLive && !waiting[place].isOverdue {
-                guard now - waiting[place].request.arrival >= patience else { continue }
-                waiting[place].isOverdue = true
-                guard waiting[place].priority < policy.overduePriority else { continue }
-                waiting[place].priority = policy.overduePriority
-                unsorted.insert(waiting[place].home)
+            for home in queues.indices where tree.nodes[home].overdueCheckAt <= now {
+                tree.nodes[home].overdueCheckAt = .max
+                pickOverdue(at: home, since: now.addingSaturated(-patience))
             }
         }
         for home in unsorted {
@@ -227,10 +232,31 @@ extension AdmissionState {
                 }
                 return false
             }
-            queue.sort { waiting[$0].goesBefore(waiting[$1]) }
+            queue.sort { waiting[$0].goesBefore(waiting[$1], policy) }
             queues[home] = queue
         }
         unsorted = []
+    }
+
+    /// Makes the oldest request of a queue the overdue one, if it is old enough; else notes when it will be.
+    private mutating func pickOverdue(at home: Int, since: Int64) {
+        var oldest: Int?
+        for place in queues[home] where waiting[place].isLive && waiting[place].refusal == nil {
+            if waiting[place].isOverdue { return }
+            guard let other = oldest else {
+                oldest = place
+                continue
+            }
+            let (one, two) = (waiting[place].request, waiting[other].request)
+            if (one.arrival, one.id) < (two.arrival, two.id) { oldest = place }
+        }
+        guard let place = oldest else { return }
+        if waiting[place].request.arrival <= since {
+            waiting[place].isOverdue = true
+            unsorted.insert(home)
+        } else if let patience = policy.patienceMilliseconds {
+            tree.nodes[home].overdueCheckAt = waiting[place].request.arrival.addingSaturated(patience)
+        }
     }
 
     /// Computes demand and fair shares for a time, unless they are known.
@@ -245,10 +271,24 @@ extension AdmissionState {
 }
 
 extension WaitingRequest {
-    /// The order inside a project: urgent, then old, then by name.
-    func goesBefore(_ other: WaitingRequest) -> Bool {
-        if priority != other.priority { return priority > other.priority }
+    /// How urgent it counts: overdue ones as urgent as the policy says at least.
+    func priority(_ policy: AdmissionPolicy) -> Int64 {
+        isOverdue ? max(request.priority, policy.overduePriority) : request.priority
+    }
+
+    /// The order inside a project: urgent, then overdue, then old, then by name.
+    func goesBefore(_ other: WaitingRequest, _ policy: AdmissionPolicy) -> Bool {
+        let (one, two) = (priority(policy), other.priority(policy))
+        if one != two { return one > two }
+        if isOverdue != other.isOverdue { return isOverdue }
         if request.arrival != other.request.arrival { return request.arrival < other.request.arrival }
         return request.id < other.request.id
+    }
+}
+
+extension Int64 {
+    func addingSaturated(_ other: Int64) -> Int64 {
+        let (sum, overflow) = addingReportingOverflow(other)
+        return overflow ? (other < 0 ? .min : .max) : sum
     }
 }

@@ -7,6 +7,7 @@ struct OrderWalk {
     /// What is compared, in this order.
     private struct Key {
         var priority: Int64
+        var isOverdue: Bool
         var isWithinGuarantee: Bool
         var saturation: Double
         var past: Double
@@ -195,7 +196,7 @@ struct OrderWalk {
         }
         let asked = state.waiting[place].booking.requests
         return Key(
-            priority: state.waiting[place].priority,
+            priority: state.waiting[place].priority(state.policy), isOverdue: state.waiting[place].isOverdue,
             isWithinGuarantee: state.tree.isWithinGuarantee(node, using: requests[node], asking: asked),
             saturation: state.tree.saturation(node, using: requests[node], of: state.capacity),
             past: state.tree.nodes[node].past, arrival: state.waiting[place].request.arrival, place: place)
@@ -232,9 +233,15 @@ struct OrderWalk {
     private func goesBefore(_ left: Int, _ right: Int) -> Bool {
         guard let one = keys[left], let other = keys[right] else { return keys[left] != nil }
         if one.priority != other.priority { return one.priority > other.priority }
+        if one.isOverdue || other.isOverdue { return isOlder(one, other) }
         if one.isWithinGuarantee != other.isWithinGuarantee { return one.isWithinGuarantee }
         if one.saturation != other.saturation { return one.saturation < other.saturation }
         if one.past != other.past { return one.past < other.past }
+        return isOlder(one, other)
+    }
+
+    private func isOlder(_ one: Key, _ other: Key) -> Bool {
+        if one.isOverdue != other.isOverdue { return one.isOverdue }
         if one.arrival != other.arrival { return one.arrival < other.arrival }
         return state.waiting[one.place].request.id < state.waiting[other.place].request.id
     }

@@ -16,6 +16,8 @@ struct ProjectNode: Sendable {
     /// What waits here and below, without what can never be admitted.
     var pending = ResourceVector.zero
     var pendingCount = 0
+    /// When to look next whether the oldest request that waits here is overdue.
+    var overdueCheckAt = Int64.max
     var meter = UsageMeter()
 
     /// What it is sure of, with what those below are sure of where it says nothing itself.
@@ -185,7 +187,9 @@ extension ProjectNode {
         by booking: Booking, usedRequests: ResourceVector, usedLimits: ResourceVector
     ) -> QuotaRefusal? {
         for resource in Resource.allCases {
-            let (asked, used, allowed) = (booking.requests[resource], usedRequests[resource], project.requestCap[resource])
+            let (asked, used, allowed) = (
+                booking.requests[resource], usedRequests[resource], project.requestCap[resource]
+            )
             guard asked > allowed - used else { continue }
             return refusal(.requests(resource), asked, used, allowed)
         }

@@ -26,7 +26,7 @@ public struct QueueEntry: Sendable, Hashable {
     public var standing: Standing
     /// What it asks for.
     public var requests: ResourceVector
-    /// Whether it has waited longer than patience allows; the scheduler may keep room free for it.
+    /// Whether it goes first for having waited longer than patience allows; the scheduler may keep room free for it.
     public var isOverdue: Bool
     /// How much of its fair share the project uses once all before it are placed; nil where nobody asked.
     public var saturation: Double?

@@ -40,7 +40,8 @@ public struct QuotaRefusal: Error, Sendable, Hashable {
         case .unknownProject:
             return "There is no project \(project); create it, or name another one."
         case .bound(let subject):
-            return "Project \(project) allows a workload \(allowed) \(subject.rawValue), and this one asks for \(asked); "
+            return
+                "Project \(project) allows a workload \(allowed) \(subject.rawValue), and this one asks for \(asked); "
                 + "ask for \(shortfall) less, or raise the quota's bound."
         case .requests(let resource):
             return amounts("requests", resource) + remedy(resource, "requests")
@@ -48,21 +49,21 @@ public struct QuotaRefusal: Error, Sendable, Hashable {
             return amounts("limits", resource) + remedy(resource, "limits")
         case .guarantee(let resource):
             return "It can't be taken back, so it must be within what project \(project) is guaranteed: "
-                + "\(resource.text(allowed)), of which \(resource.text(used)) is used that way; it asks for "
-                + "\(resource.text(asked)), \(resource.text(shortfall)) too much. Make it preemptible, or raise the "
+                + "\(resource.text(allowed)). \(resource.short(used)) are used that way, and it asks for "
+                + "\(resource.short(asked)), \(resource.short(shortfall)) too much. Make it preemptible, or raise the "
                 + "guarantee."
         }
     }
 
     private func amounts(_ what: String, _ resource: Resource) -> String {
-        "The quota of project \(project) allows \(what) of \(resource.text(allowed)), of which \(resource.text(used)) "
-            + "is used; this one asks for \(resource.text(asked)), \(resource.text(shortfall)) too much. "
+        "The quota of project \(project) allows \(what) of \(resource.text(allowed)); \(resource.short(used)) in use, "
+            + "and this one asks for \(resource.short(asked)), \(resource.short(shortfall)) too much. "
     }
 
     private func remedy(_ resource: Resource, _ what: String) -> String {
         isPermanent
-            ? "Ask for less, or raise the quota's \(what) by \(resource.text(shortfall)); it never fits as it is."
-            : "It can go when workloads of \(project) give \(resource.text(shortfall)) back, or when the quota's "
+            ? "Ask for less, or raise the quota's \(what) by \(resource.short(shortfall)); it never fits as it is."
+            : "It can go when workloads of \(project) give \(resource.short(shortfall)) back, or when the quota's "
                 + "\(what) are raised by as much."
     }
 }

@@ -65,7 +65,9 @@ extension AdmissionState {
         var offer = ReclaimOffer()
         for home in runningAt.indices where !runningAt[home].isEmpty && home != waiting[place].home {
             let fork = fork(from: waiting[place].home, to: home)
-            let rights = [ReclaimRight.fairShare, .guarantee].filter { holds($0, for: waiting[place], fork, given: [:]) }
+            let rights = [ReclaimRight.fairShare, .guarantee].filter {
+                holds($0, for: waiting[place], fork, given: [:])
+            }
             guard let right = rights.first else { continue }
             for gang in gangs(at: home, right: right) {
                 consider(gang, rights: rights, for: waiting[place], at: now, offer: &offer)
@@ -136,7 +138,7 @@ extension AdmissionState {
             return
         }
         var candidate = gang
-        if gang.priority > request.priority {
+        if gang.priority > request.request.priority {
             // A guarantee holds against more urgent work too; a fair share does not.
             guard rights.contains(.guarantee) else {
                 offer.urgentCount += 1
@@ -145,7 +147,8 @@ extension AdmissionState {
             candidate.right = .guarantee
         }
         if candidate.right == .fairShare, rights.contains(.guarantee),
-            !mayReclaim([candidate], for: request.request.id, at: now) {
+            !mayReclaim([candidate], for: request.request.id, at: now)
+        {
             candidate.right = .guarantee
         }
         offer.candidates.append(candidate)

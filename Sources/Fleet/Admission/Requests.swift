@@ -91,8 +91,7 @@ struct WaitingRequest: Sendable {
     var booking: Booking
     /// Where it is booked.
     var home: Int
-    /// Its priority, raised once it is overdue.
-    var priority: Int64
+    /// Whether it is its project's one request that goes first for having waited too long.
     var isOverdue = false
     var failures = 0
     var notBefore = Int64.min

@@ -11,13 +11,22 @@ public enum Resource: Int, Sendable, Hashable, CaseIterable {
     /// Workloads, counted each.
     case workloads
 
-    /// An amount with its unit, for a sentence.
+    /// An amount with its unit and what it is of, for a sentence.
     public func text(_ amount: Int64) -> String {
         switch self {
-        case .compute: "\(Resource.decimal(amount, per: 1000)) devices of compute"
+        case .compute: "\(short(amount)) of compute"
+        case .memory: "\(short(amount)) of memory"
+        case .speed, .vgpus, .workloads: short(amount)
+        }
+    }
+
+    /// An amount with its unit, where it is clear what it is of.
+    public func short(_ amount: Int64) -> String {
+        switch self {
+        case .compute: amount == 1000 ? "1 device" : "\(Resource.decimal(amount, per: 1000)) devices"
         case .speed: "\(Resource.decimal(amount, per: 1000)) TFLOPS"
-        case .memory where amount < 1024: "\(amount) MiB of memory"
-        case .memory: "\(Resource.decimal(amount, per: 1024)) GiB of memory"
+        case .memory where amount < 1024: "\(amount) MiB"
+        case .memory: "\(Resource.decimal(amount, per: 1024)) GiB"
         case .vgpus: amount == 1 ? "1 vGPU" : "\(amount) vGPUs"
         case .workloads: amount == 1 ? "1 workload" : "\(amount) workloads"
         }
