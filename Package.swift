@@ -133,7 +133,8 @@ let runtimeTargets: [Target] = [
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
     module("FleetModel", .fleet, uses: ["NodeModel"]),
-    module("Admission", .fleet),
+    // It decides often, and its tests look at thousands of states.
+    module("Admission", .fleet, settings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     module(
         "CLICommands", .commandLine,
         uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),

@@ -27,7 +27,7 @@ struct PastTests {
     @Test("Between half-lives the decay is the square root, and never rises")
     func smoothDecay() {
         let memory = UsageMemory(halfLifeMilliseconds: 1000)
-        #expect(abs(memory.decay(ageMilliseconds: 500) - 0.5.squareRoot()) < 1e-15)
+        #expect(abs(memory.decay(ageMilliseconds: 500) - 0.707_106_781_186_547_5) < 1e-15)
         let values = (0...4000).map { memory.decay(ageMilliseconds: Int64($0)) }
         #expect(zip(values, values.dropFirst()).allSatisfy { $0 > $1 })
     }

@@ -100,7 +100,7 @@ private struct Round {
         return zip(weights, usages).map { weight, usage in
             let part = Double(weight) / total
             guard part > 0 else { return 0 }
-            return UInt64((max(0, part + influence * (part - usage)) * 0x1p40).rounded())
+            return UInt64(max(0, part + influence * (part - usage)) * 0x1p40 + 0.5)
         }
     }
 

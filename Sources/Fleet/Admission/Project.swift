@@ -38,7 +38,7 @@ public struct Project: Sendable, Hashable {
     /// The weight in thousandths, as division counts it.
     var milliWeight: UInt64 {
         guard weight > 0 else { return 0 }
-        return UInt64(max(1, (min(weight, 1e9) * 1000).rounded()))
+        return UInt64(max(1, min(weight, 1e9) * 1000 + 0.5))
     }
 }
 

@@ -33,7 +33,8 @@ extension ProjectTree {
     ) {
         let children = nodes[number].children
         let amount = nodes[number].share[resource]
-        let demand = nodes[number].demand[resource]
+        // Together those below may want more than the node's own cap allows.
+        let demand = children.reduce(Int64(0)) { $0.addingSaturated(nodes[$1].demand[resource]) }
         if amount >= demand || amount == .max {
             for child in children { nodes[child].share[resource] = nodes[child].demand[resource] }
             return

@@ -65,7 +65,7 @@ public struct QueueEntry: Sendable, Hashable {
     private var share: String {
         guard let saturation else { return "" }
         guard saturation.isFinite else { return "; project \(project) has no fair share left" }
-        return "; project \(project) uses \(Int64(min(saturation * 100, 1e9).rounded())) % of its fair share by then"
+        return "; project \(project) uses \(Int64(min(saturation * 100, 1e9) + 0.5)) % of its fair share by then"
     }
 
     private static func seconds(_ milliseconds: Int64) -> String {

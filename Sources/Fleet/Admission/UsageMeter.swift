@@ -42,11 +42,14 @@ public struct UsageMemory: Sendable, Hashable {
         return Double(halfLife) / 0.693_147_180_559_945_3 * (1 - decay(ageMilliseconds: duration))
     }
 
-    /// 0.5^(1/2), 0.5^(1/4), …: square roots are exact to the last bit everywhere, unlike a library's `exp2`.
+    /// 0.5^(1/2), 0.5^(1/4), …, by Newton's steps: divisions and sums are the same on every machine, unlike a library's
+    /// `exp2`, and need no library.
     private static let roots: [Double] = {
-        var root = 0.5
+        var power = 0.5
         return (0..<40).map { _ in
-            root = root.squareRoot()
+            var root = 1.0
+            for _ in 0..<8 { root = (root + power / root) / 2 }
+            power = root
             return root
         }
     }()
