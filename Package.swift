@@ -145,6 +145,8 @@ let runtimeTargets: [Target] = [
             .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "NIOFoundationCompat", package: "swift-nio"),
         ]),
+    // It decides often, and its tests look at thousands of states.
+    module("Admission", .fleet, settings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     module(
         "CLICommands", .commandLine,
         uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
@@ -156,6 +158,7 @@ let runtimeTargets: [Target] = [
             "Transport", "WireProtocol", "Primitives", "CPosix", log,
         ]),
     module("StoreTestKit", .testing, uses: ["FleetStore"]),
+    program("admission-bench", .testing, uses: ["Admission"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",
@@ -179,6 +182,7 @@ let runtimeTargets: [Target] = [
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit"]),
+    tests("Admission", uses: ["Admission"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
