@@ -7,6 +7,7 @@ extension PlacementController {
     func decide(_ view: FleetView, now: Timestamp) -> ActionList {
         synchronize(view, now: now)
         var list = ActionList()
+        stopAgain(view, in: &list)
         guard isQueueChanged else { return list }
         isQueueChanged = false
         var sentences: [ResourceReference: (text: String, position: Int64?)] = [:]

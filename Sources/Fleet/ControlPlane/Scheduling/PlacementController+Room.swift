@@ -2,7 +2,21 @@ import Admission
 import FleetModel
 import Scheduling
 
+/// Replicas that end so that a request has room.
+struct Eviction {
+    /// Where they are.
+    var places: Set<PlaceID>
+    /// Why, in one word.
+    var reason: String
+    /// When to wait no more: a node may be out of reach.
+    var until: Timestamp
+    /// What stands in the scheduler for the free part of the room, so that nobody else takes it.
+    var fillers: [String] = []
+}
+
 extension PlacementController {
+    /// How long a request waits for what ends for it.
+    private static let evictionSpan = TimeSpan.seconds(60)
     /// The most gangs that are thought away at once for one request.
     private static let reclaimCountMax = 64
 
@@ -13,15 +27,20 @@ extension PlacementController {
         for id: String, _ replicas: WaitingReplicas, _ view: FleetView, now: Timestamp, in list: inout ActionList
     ) -> String? {
         guard settings.allowsEviction else { return nil }
-        if let places = evicting[id] { return "Room is being made: \(places.count) less urgent replicas are ending." }
+        if let eviction = evicting[id] {
+            return "Room is being made: \(eviction.places.count) less urgent replicas are ending."
+        }
+        let until = now + PlacementController.evictionSpan
         let plan = (try? scheduler.preemption(for: replicas.requests)).flatMap(\.self)
         let urgent = plan?.evictions.map(PlaceID.init(text:)) ?? []
         if !urgent.isEmpty, urgent.allSatisfy({ mayPreempt($0, for: replicas, view) }) {
-            return evict(urgent, for: id, replicas, "Preempted", "More urgent work", view, now: now, in: &list)
+            start(Eviction(places: Set(urgent), reason: "Preempted", until: until), for: id, plan?.placements ?? [])
+            return tell(id, replicas, "More urgent work", view, now: now, in: &list)
         }
-        guard let gangs = reclaimable(for: id, replicas, now: now) else { return nil }
+        guard let (gangs, targets) = reclaimable(for: id, replicas, now: now) else { return nil }
         let places = gangs.flatMap { $0.workloads.map(PlaceID.init(text:)) }
-        return evict(places, for: id, replicas, "Reclaimed", gangs[0].reason, view, now: now, in: &list)
+        start(Eviction(places: Set(places), reason: "Reclaimed", until: until), for: id, targets)
+        return tell(id, replicas, gangs[0].reason, view, now: now, in: &list)
     }
 
     /// Whether urgency alone may end a replica. Where a guarantee stands between two projects, only what exceeds it is
@@ -35,7 +54,9 @@ extension PlacementController {
     }
 
     /// The gangs of projects that have too much whose leaving lets a request in; nil where none suffice.
-    private func reclaimable(for id: String, _ replicas: WaitingReplicas, now: Timestamp) -> [ReclaimCandidate]? {
+    private func reclaimable(
+        for id: String, _ replicas: WaitingReplicas, now: Timestamp
+    ) -> (gangs: [ReclaimCandidate], targets: [Placement])? {
         let offer = admission.reclaimOffer(for: id, at: now.milliseconds)
         guard !offer.candidates.isEmpty else { return nil }
         var thoughtAway: [(ReclaimCandidate, [(WorkloadRequest, Placement)])] = []
@@ -46,9 +67,9 @@ extension PlacementController {
                 continue
             }
             thoughtAway.append((candidate, take(candidate)))
-            guard fits(replicas) else { continue }
+            guard targets(of: replicas) != nil else { continue }
             spareSome(&thoughtAway, replicas)
-            return thoughtAway.map(\.0)
+            return (thoughtAway.map(\.0), targets(of: replicas) ?? [])
         }
         return nil
     }
@@ -59,7 +80,7 @@ extension PlacementController {
     ) {
         for index in gangs.indices.reversed().dropFirst() {
             restore(gangs[index].1)
-            if fits(replicas) {
+            if targets(of: replicas) != nil {
                 gangs.remove(at: index)
             } else {
                 gangs[index].1 = take(gangs[index].0)
@@ -67,12 +88,13 @@ extension PlacementController {
         }
     }
 
-    private func fits(_ replicas: WaitingReplicas) -> Bool {
+    /// Where replicas would go now; nil where too few of them fit.
+    private func targets(of replicas: WaitingReplicas) -> [Placement]? {
         guard replicas.places.count > 1 else {
-            return (try? scheduler.placement(for: replicas.requests[0])).flatMap(\.self) != nil
+            return (try? scheduler.placement(for: replicas.requests[0])).flatMap(\.self).map { [$0] }
         }
         let gang = GangRequest(members: replicas.requests, minimumMembers: replicas.minimum)
-        return (try? scheduler.placements(for: gang)).flatMap(\.self) != nil
+        return (try? scheduler.placements(for: gang)).flatMap(\.self)
     }
 
     private func take(_ gang: ReclaimCandidate) -> [(WorkloadRequest, Placement)] {
@@ -89,27 +111,72 @@ extension PlacementController {
         for (request, placement) in places { _ = try? scheduler.apply(.place(request, placement)) }
     }
 
-    private func evict(
-        _ places: [PlaceID], for id: String, _ replicas: WaitingReplicas, _ reason: String, _ why: String,
-        _ view: FleetView, now: Timestamp, in list: inout ActionList
-    ) -> String {
-        evicting[id] = Set(places)
-        for place in places {
+    // MARK: - Evicting
+
+    /// Takes note of an eviction, and keeps all of the room that it makes.
+    private func start(_ eviction: Eviction, for id: String, _ targets: [Placement]) {
+        var eviction = eviction
+        eviction.fillers = fill(targets, beside: eviction.places, for: id)
+        for place in eviction.places {
             leaving[place] = id
             keepFromOthers(place)
-            for vgpu in place.vgpus(in: view) where vgpu.spec.stop != true {
-                list.update(vgpu) { vgpu in
-                    vgpu.spec.stop = true
-                    vgpu.spec.stopReason = reason
-                }
-            }
+        }
+        evicting[id] = eviction
+    }
+
+    /// Takes the part of devices that a request will have and that is free already.
+    private func fill(_ targets: [Placement], beside leaving: Set<PlaceID>, for id: String) -> [String] {
+        let given = leaving.compactMap { scheduler.placement(of: $0.text) }.flatMap(\.devices)
+        var fillers: [String] = []
+        for (index, wanted) in targets.flatMap(\.devices).enumerated() {
+            let back = given.filter { $0.host == wanted.host && $0.device == wanted.device }
+            let compute = max(0, wanted.computeMilli - back.reduce(0) { $0 + $1.computeMilli })
+            let memory = max(0, wanted.vramMiB - back.reduce(0) { $0 + $1.vramMiB })
+            guard compute > 0 || memory > 0 else { continue }
+            let name = "room/\(id)/\(index)"
+            var request = WorkloadRequest(
+                id: name, devices: DeviceDemand(count: 1, compute: .milli(compute), vramMiB: memory))
+            request.isPreemptible = false
+            request.remote = RemoteAccess(isAllowed: true)
+            let part = DeviceAllotment(
+                host: wanted.host, device: wanted.device, computeMilli: compute, vramMiB: memory)
+            let placement = Placement(workload: name, homeHost: wanted.host, devices: [part])
+            if (try? scheduler.apply(.place(request, placement))) != nil { fillers.append(name) }
+        }
+        return fillers
+    }
+
+    /// Says to whom it happens what is happening.
+    private func tell(
+        _ id: String, _ replicas: WaitingReplicas, _ why: String, _ view: FleetView, now: Timestamp,
+        in list: inout ActionList
+    ) -> String {
+        guard let eviction = evicting[id] else { return "" }
+        for place in eviction.places.sorted() {
+            stop(place, eviction.reason, view, in: &list)
             guard let workload = place.vgpus(in: view).first.flatMap(view.workload(of:)) else { continue }
             list.note(
-                workload.reference, .warning, reason,
+                workload.reference, .warning, eviction.reason,
                 "\(place.base) gives its place to \(replicas.workload.name) of \(replicas.workload.project ?? ""): \(why).",
                 at: now)
         }
-        return "Room is being made: \(places.count) less urgent replicas are ending."
+        return "Room is being made: \(eviction.places.count) less urgent replicas are ending."
+    }
+
+    private func stop(_ place: PlaceID, _ reason: String, _ view: FleetView, in list: inout ActionList) {
+        for vgpu in place.vgpus(in: view) where vgpu.spec.stop != true && !vgpu.status.phase.isOver {
+            list.update(vgpu) { vgpu in
+                vgpu.spec.stop = true
+                vgpu.spec.stopReason = reason
+            }
+        }
+    }
+
+    /// Stops again what was to be stopped and is not: somebody else was faster to write.
+    func stopAgain(_ view: FleetView, in list: inout ActionList) {
+        for eviction in evicting.values {
+            for place in eviction.places.sorted() { stop(place, eviction.reason, view, in: &list) }
+        }
     }
 
     // MARK: - Keeping the room
@@ -128,15 +195,16 @@ extension PlacementController {
     /// request needs are free.
     func vacate(_ place: PlaceID, for id: String) {
         vacated.insert(place)
-        guard let places = evicting[id], places.isSubset(of: vacated) else { return }
+        guard let eviction = evicting[id], eviction.places.isSubset(of: vacated) else { return }
         endEviction(for: id)
         served.append(id)
     }
 
     /// Gives free what was kept for a request.
     func endEviction(for id: String) {
-        guard let places = evicting.removeValue(forKey: id) else { return }
-        for place in places {
+        guard let eviction = evicting.removeValue(forKey: id) else { return }
+        for filler in eviction.fillers { _ = try? scheduler.apply(.release(workload: filler)) }
+        for place in eviction.places {
             leaving[place] = nil
             guard vacated.remove(place) != nil else { continue }
             _ = try? scheduler.apply(.release(workload: place.text))

@@ -34,7 +34,7 @@ final class PlacementController {
     var waiting: [String: WaitingReplicas] = [:]
     var requestsOfWorkload: [ResourceReference: [String]] = [:]
     /// Places that are to be given back, by the request that they are for.
-    var evicting: [String: Set<PlaceID>] = [:]
+    var evicting: [String: Eviction] = [:]
     /// The same by place.
     var leaving: [PlaceID: String] = [:]
     /// Those of them that are free, and kept until all are: else others would take them one by one.
@@ -51,7 +51,7 @@ final class PlacementController {
     /// Counts what may let in what did not fit before; what was tried since is not tried again.
     private(set) var roomEpoch = 0
     /// When something changes though nobody writes.
-    var nextDeadline: Timestamp? { protectedUntil.values.min() }
+    var nextDeadline: Timestamp? { (Array(protectedUntil.values) + evicting.values.map(\.until)).min() }
 
     // What must be compared with the scheduler's state, and nodes as it has them.
     private var hosts: [String: HostDescription] = [:]
@@ -115,6 +115,7 @@ final class PlacementController {
         for place in changedPlaces.sorted() { synchronizePlace(place, view, now: now) }
         changedPlaces = []
         endProtections(now: now)
+        for (id, eviction) in evicting where eviction.until <= now { endEviction(for: id) }
         for reference in unsettled.sorted() { synchronizeWaiting(reference, view) }
         unsettled = []
     }
