@@ -29,6 +29,13 @@ let vectorized =
         .unsafeFlags(["-O"], .when(configuration: .debug)),
     ]
 
+/// Settings of pure code that decides thousands of times a second; optimized in debug builds too, for the tests' sake.
+let optimized =
+    strict + [
+        .unsafeFlags(["-Ounchecked"], .when(configuration: .release)),
+        .unsafeFlags(["-O"], .when(configuration: .debug)),
+    ]
+
 // MARK: - Tiers, lowest first. A target may depend only on its own tier and on tiers above it in this list.
 
 enum Tier: String {
@@ -37,6 +44,7 @@ enum Tier: String {
     case client = "Client"
     case worker = "Worker"
     case node = "Node"
+    case fleet = "Fleet"
     case commandLine = "CommandLine"
     case testing = "Testing"
 }
@@ -131,6 +139,7 @@ let runtimeTargets: [Target] = [
         settings: strict + (isBaselineCPU ? [.define("ROOST_BASELINE_CPU")] : [])),
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
+    module("Scheduling", .fleet, settings: optimized),
     module(
         "CLICommands", .commandLine,
         uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
@@ -141,6 +150,8 @@ let runtimeTargets: [Target] = [
             "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "CUDABackend", "GPUBackend",
             "Transport", "WireProtocol", "Primitives", "CPosix", log,
         ]),
+    module("SchedulingExperiments", .testing, uses: ["Scheduling"], settings: optimized),
+    program("scheduling-bench", .testing, uses: ["SchedulingExperiments", "Scheduling"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",
@@ -162,6 +173,7 @@ let runtimeTargets: [Target] = [
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
+    tests("Scheduling", uses: ["Scheduling", "SchedulingExperiments"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
