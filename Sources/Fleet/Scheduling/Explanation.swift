@@ -38,6 +38,13 @@ public struct Explanation: Sendable, Hashable, Codable {
         public var wanted: Int
         /// What is there.
         public var available: Int
+
+        /// An amount that is wanted, and a smaller one that is there.
+        public init(reason: Reason, wanted: Int, available: Int) {
+            self.reason = reason
+            self.wanted = wanted
+            self.available = available
+        }
     }
 
     /// The host, and of one device the device, that lacks the least.

@@ -14,6 +14,14 @@ public struct FleetRecord: Sendable, Hashable, Codable {
         }
     }
 
+    /// What a scheduler has learnt from arrivals.
+    public struct Learnt: Sendable, Hashable, Codable {
+        var popularity: Popularity
+        /// What scores are computed with, which lags behind the popularity.
+        var typical: [Popularity.Typical]
+        var nextComparison: Int
+    }
+
     /// The version of the format.
     public var version = 1
     /// The hosts in their stable order.
@@ -22,6 +30,8 @@ public struct FleetRecord: Sendable, Hashable, Codable {
     public var workloads: [PlacedWorkload]
     /// What happened afterwards.
     public var history: [FleetChange]
+    /// What was learnt before; nil to begin without.
+    public var learnt: Learnt?
 
     /// A record of something that did not come from a scheduler.
     public init(hosts: [HostDescription], workloads: [PlacedWorkload] = [], history: [FleetChange] = []) {
@@ -35,11 +45,17 @@ extension Scheduler {
     /// The fleet as it is now, without history.
     public var record: FleetRecord {
         let placed = state.workloads.compactMap { $0 }
-            .map { FleetRecord.PlacedWorkload(
-                request: $0.request, placement: state.placement(of: $0.assignment, for: $0.request.id)) }
-        return FleetRecord(
+            .map { workload in
+                FleetRecord.PlacedWorkload(
+                    request: workload.request,
+                    placement: state.placement(of: workload.assignment, for: workload.request.id))
+            }
+        var record = FleetRecord(
             hosts: state.descriptions.compactMap { $0 },
             workloads: placed.sorted { $0.request.id < $1.request.id })
+        record.learnt = FleetRecord.Learnt(
+            popularity: popularity, typical: tableTypical, nextComparison: nextComparison)
+        return record
     }
 
     /// A scheduler of a recorded fleet, before its history. Hosts keep their order.
@@ -50,6 +66,10 @@ extension Scheduler {
         self.init(settings: settings)
         for host in record.hosts { try apply(.addHost(host)) }
         for workload in record.workloads { try apply(.place(workload.request, workload.placement)) }
+        guard let learnt = record.learnt else { return }
+        popularity = learnt.popularity
+        nextComparison = learnt.nextComparison
+        rebuildTable(learnt.typical)
     }
 
     /// Repeats a history with this scheduler's own placements instead of the recorded ones, and returns the requests
@@ -59,7 +79,6 @@ extension Scheduler {
         for change in history {
             switch change {
             case .place(let request, _):
-                observe(request)
                 if let placement = try placement(for: request) {
                     try apply(.place(request, placement))
                 } else {
@@ -88,12 +107,15 @@ extension Scheduler {
     }
 
     /// The workloads with a part of a host, by id.
-    public func workloads(on host: String) -> [String] { state.hostNumbers[host].map { state.workloadIDs(on: $0) } ?? [] }
+    public func workloads(on host: String) -> [String] {
+        state.hostNumbers[host].map { state.workloadIDs(on: $0) } ?? []
+    }
 
     /// What is free on a host; negative where a host became smaller than what is placed on it.
     public func free(on host: String) -> ResourceVector? {
         guard let slot = state.hostNumbers[host] else { return nil }
-        var free = ResourceVector(cpuMilli: Int(state.hosts.cpuFree[slot]), memoryMiB: Int(state.hosts.memoryFree[slot]))
+        var free = ResourceVector(
+            cpuMilli: Int(state.hosts.cpuFree[slot]), memoryMiB: Int(state.hosts.memoryFree[slot]))
         let first = state.hosts.firstDevice[slot]
         for device in first..<(first + state.hosts.deviceCount[slot]) {
             free += ResourceVector(

@@ -19,15 +19,6 @@ extension FleetState {
         hosts.firstAllotment[slot] = -1
         for index in 0..<DemandClass.count { hosts.classCounts[Int(slot) * DemandClass.count + index] = 0 }
         takeDeviceRange(of: slot, count: description.devices.count)
-        for ordinal in description.devices.indices {
-            let device = hosts.firstDevice[slot] + Int32(ordinal)
-            devices.milliFree[device] = 0
-            devices.vramFree[device] = 0
-            devices.milliCapacity[device] = 0
-            devices.vramCapacity[device] = 0
-            devices.userCount[device] = 0
-            devices.status[device] = DeviceStatus()
-        }
         describe(slot, as: description)
         enterDomains(slot)
         touch(slot)
@@ -54,35 +45,23 @@ extension FleetState {
             throw .unknownHost(description.name)
         }
         try FleetState.validate(description)
-        let displaced: [String]
-        if old.devices.map(\.id) == description.devices.map(\.id) {
-            displaced = []
-        } else {
-            // Devices that stay may move to other slots, so that their workloads are placed anew.
-            let kept = Set(description.devices.map(\.id))
-            displaced = releaseAll(on: slot) { device in device < 0 ? false : !kept.contains(deviceID(device)) }
-            let staying = suspendAll(on: slot)
-            freeDevices[Int(hosts.deviceCount[slot]), default: []].append(hosts.firstDevice[slot])
-            takeDeviceRange(of: slot, count: description.devices.count)
-            for ordinal in description.devices.indices {
-                let device = hosts.firstDevice[slot] + Int32(ordinal)
-                devices.milliFree[device] = 0
-                devices.vramFree[device] = 0
-                devices.milliCapacity[device] = 0
-                devices.vramCapacity[device] = 0
-                devices.userCount[device] = 0
-                devices.status[device] = DeviceStatus()
-            }
+        guard old.devices.map(\.id) != description.devices.map(\.id) else {
             leaveDomains(slot)
             describe(slot, as: description)
             enterDomains(slot)
-            for (request, placement) in staying { try place(request, at: assignment(of: placement)) }
             touch(slot)
-            return displaced
+            return []
         }
+        // Devices that stay may move to other slots, so that their workloads are placed anew.
+        let kept = Set(description.devices.map(\.id))
+        let displaced = releaseAll(on: slot) { device in device < 0 ? false : !kept.contains(deviceID(device)) }
+        let staying = suspendAll(on: slot)
         leaveDomains(slot)
+        freeDevices[Int(hosts.deviceCount[slot]), default: []].append(hosts.firstDevice[slot])
+        takeDeviceRange(of: slot, count: description.devices.count)
         describe(slot, as: description)
         enterDomains(slot)
+        for (request, placement) in staying { try place(request, at: assignment(of: placement)) }
         touch(slot)
         return displaced
     }
@@ -116,13 +95,14 @@ extension FleetState {
                 && (0...10_000).contains(device.vramOversellMilli) && device.vramCapacityMiB <= limit
                 && (0...limit).contains(device.milliTFLOPS)
             guard isSensible else {
-                throw .invalid("Device \(device.id) of host \(host.name): sizes are negative, or oversold over 10 times.")
+                throw .invalid("Device \(device.id) of \(host.name): a size is negative, or oversold over 10 times.")
             }
         }
     }
 
     static let maximumDevicesOfHost = 1024
 
+    /// Gives a host devices that are not described yet.
     private func takeDeviceRange(of host: Int32, count: Int) {
         let first: Int32
         if let free = freeDevices[count]?.popLast() {
@@ -134,7 +114,15 @@ extension FleetState {
         }
         hosts.firstDevice[host] = first
         hosts.deviceCount[host] = Int32(count)
-        for ordinal in 0..<count { devices.host[first + Int32(ordinal)] = host }
+        for device in first..<(first + Int32(count)) {
+            devices.host[device] = host
+            devices.milliFree[device] = 0
+            devices.vramFree[device] = 0
+            devices.milliCapacity[device] = 0
+            devices.vramCapacity[device] = 0
+            devices.userCount[device] = 0
+            devices.status[device] = DeviceStatus()
+        }
     }
 
     /// Writes a description into the columns. What is taken stays taken, so that what is free may become negative.

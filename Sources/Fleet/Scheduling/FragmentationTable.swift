@@ -54,15 +54,19 @@ final class FragmentationTable {
         let cellCount = max(models.count, 1) * (cpu.count + 1) * milliCount * (vram.count + 1)
         cells = .allocate(capacity: cellCount)
         cells.initialize(repeating: Int32(FragmentationTable.one), count: cellCount)
-        for index in single {
+        for (index, model) in single.flatMap({ index in models.indices.map { (index, $0) } }) {
             let size = typical[index].size
-            for model in models.indices where need[index][model] >= 0 {
-                for c in 1..<(cpu.count + 1) where cpu[c - 1] >= size.cpuMilli {
-                    for m in 1..<milliCount where milli[m - 1] >= need[index][model] {
-                        for v in 1..<(vram.count + 1) where vram[v - 1] >= size.vramMiB {
-                            cells[((model * (cpu.count + 1) + c) * milliCount + m) * (vram.count + 1) + v] -=
-                                Int32(shares[index])
-                        }
+            if need[index][model] >= 0 {
+                let first = (
+                    cpu: cpu.firstIndex { $0 >= size.cpuMilli } ?? cpu.count,
+                    milli: milli.firstIndex { $0 >= need[index][model] } ?? milli.count,
+                    vram: vram.firstIndex { $0 >= size.vramMiB } ?? vram.count
+                )
+                // Whatever has at least this much can be used by the size.
+                for c in (first.cpu + 1)..<(cpu.count + 1) {
+                    for m in (first.milli + 1)..<milliCount {
+                        let row = ((model * (cpu.count + 1) + c) * milliCount + m) * (vram.count + 1)
+                        for v in (first.vram + 1)..<(vram.count + 1) { cells[row + v] -= Int32(shares[index]) }
                     }
                 }
             }
@@ -98,7 +102,8 @@ final class FragmentationTable {
     func unusable(model: Int, cpuRank: Int, milli: Int32, vram: Int32) -> Int64 {
         let m = Int(milliRanks[Int(max(0, min(milli, Int32(FragmentationTable.largestMilli))))])
         // Without demand for VRAM the one threshold is zero, and every device is above it.
-        let v = vramCount == 1 && vram >= vramThresholds[0] ? 1 : FragmentationTable.rank(vram, vramThresholds, vramCount)
+        let isAbove = vramCount == 1 && vram >= vramThresholds[0]
+        let v = isAbove ? 1 : FragmentationTable.rank(vram, vramThresholds, vramCount)
         return Int64(cells[((model * (cpuCount + 1) + cpuRank) * milliCount + m) * (vramCount + 1) + v])
     }
 
@@ -131,7 +136,7 @@ final class FragmentationTable {
 /// Turns a change of fragmentation into whole steps by the logistic function, ⌊steps · σ(change / 1000 milli-GPU)⌋.
 struct GradientScale {
     static let hundred = GradientScale(steps: 100)
-    static let thousand = GradientScale(steps: 1000)
+    static let fifty = GradientScale(steps: 50)
 
     private static let range = 8000
     /// Changes from which on each number of steps is reached.

@@ -1,14 +1,13 @@
 extension HostScorer {
-    /// How much less fragmented a host is after a shape takes its devices, and the compute that it takes; nil when it
-    /// does not fit.
+    /// How much less fragmented a host is after a shape takes its devices; nil when it does not fit.
     @inline(__always)
-    func gradient(_ host: Int, _ probe: Probe) -> (change: Int64, milli: Int32)? {
+    func gradient(_ host: Int, _ probe: Probe) -> Int64? {
         switch probe.count {
-        case 0: return (cpuChange(host, probe), 0)
+        case 0: return cpuChange(host, probe)
         case 1:
             let best = bestByGradient(host, probe)
             guard best.device >= 0 else { return nil }
-            return (best.change, taken(of: best.device, probe).milli)
+            return best.change
         default: return severalChange(host, probe)
         }
     }
@@ -67,7 +66,7 @@ extension HostScorer {
     }
 
     /// The change when the tightest devices are taken; several at once are not worth trying every choice.
-    private func severalChange(_ host: Int, _ probe: Probe) -> (change: Int64, milli: Int32)? {
+    private func severalChange(_ host: Int, _ probe: Probe) -> Int64? {
         var chosen: [Int32] = []
         guard fittingCount(on: host, probe) >= Int(probe.count) else { return nil }
         guard tightest(host, probe, count: Int(probe.count), into: &chosen) else { return nil }
@@ -77,7 +76,6 @@ extension HostScorer {
         var before = sum(host, cpuRank: rankBefore)
         var after = sum(host, cpuRank: rankAfter)
         if table.severalCount > 0 { before -= usable(host, cpu: cpu, instead: -1, 0, 0) }
-        var total: Int32 = 0
         for device in chosen {
             let at = Int(device)
             let model = Int(devices.model[at])
@@ -90,9 +88,8 @@ extension HostScorer {
                 Int64(free.milli - milli)
                 * table.unusable(
                     model: model, cpuRank: rankAfter, milli: free.milli - milli, vram: free.vram - vram)
-            total += milli
         }
-        guard table.severalCount > 0 else { return (before - after, total) }
+        guard table.severalCount > 0 else { return before - after }
         // The columns take the new amounts for as long as it takes to look.
         let amounts = chosen.map { taken(of: Int($0), probe) }
         for (device, amount) in zip(chosen, amounts) {
@@ -104,7 +101,7 @@ extension HostScorer {
             devices.milliFree[device] += amount.milli
             devices.vramFree[device] += amount.vram
         }
-        return (before - after, total)
+        return before - after
     }
 
     /// The compute of a host that typical requests of one device cannot use.

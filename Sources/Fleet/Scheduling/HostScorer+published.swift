@@ -2,7 +2,7 @@
 extension HostScorer {
     func publishedScore(_ host: Int, _ probe: Probe) -> Int32? {
         if policy == .fragmentationGradient {
-            guard let (change, _) = gradient(host, probe) else { return nil }
+            guard let change = gradient(host, probe) else { return nil }
             return scale.score(change)
         }
         let device: Int

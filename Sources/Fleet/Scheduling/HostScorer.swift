@@ -43,7 +43,7 @@ struct HostScorer {
         devices = state.devices
         self.table = table
         policy = settings.policy
-        scale = policy == .roost ? .thousand : .hundred
+        scale = policy == .roost ? .fifty : .hundred
         cpuScale = settings.bestFitScale.map { Int32(clamping: $0.cpuMilli) } ?? state.largestCPUMilli
         computeScale = settings.bestFitScale.map { Int32(clamping: $0.computeMilli) } ?? state.largestComputeMilli
     }
@@ -100,23 +100,25 @@ struct HostScorer {
             band = wishes
         }
         if policy == .roost {
-            guard let (change, milli) = gradient(host, probe) else { return 0 }
-            // Both at 1000 at most, so that the sum stays under the distance of two bands.
-            let fit = 2 * scale.score(change) + bestFit(host, probe, milli, steps: 1000)
-            return Int16(truncatingIfNeeded: band * 4096 + 1 + fit)
+            guard let change = gradient(host, probe) else { return 0 }
+            // 50 steps times 64 stay under the distance of two bands.
+            return Int16(truncatingIfNeeded: band * 4096 + 1 + scale.score(change) * 64 + preference(host, probe))
         }
         guard let score = publishedScore(host, probe) else { return 0 }
         return Int16(truncatingIfNeeded: 1 + score)
     }
 
-    /// Steps from 0 to `steps`, more for less left over.
+    /// What decides between hosts of one gradient, 0 to 63: devices come from hosts in use, so that empty ones stay
+    /// empty, and programs without devices go where the least compute is idle. Measured on openb: 95.35 % with it, 95.31 %
+    /// without, 95.26 % with the best fit of CPU and compute in its place.
     @inline(__always)
-    func bestFit(_ host: Int, _ probe: Probe, _ milli: Int32, steps: Int32) -> Int32 {
-        let cpu = max(0, hosts.cpuFree[host] - probe.cpu)
-        let compute = max(0, freeCompute(of: host) - milli)
-        let half = Int64(steps) / 2
-        let left = half * Int64(cpu) / Int64(cpuScale) + half * Int64(compute) / Int64(computeScale)
-        return max(0, steps - Int32(truncatingIfNeeded: left))
+    private func preference(_ host: Int, _ probe: Probe) -> Int32 {
+        if probe.count == 0 {
+            return max(0, 63 - Int32(truncatingIfNeeded: 63 * Int64(freeCompute(of: host)) / Int64(computeScale)))
+        }
+        let first = Int(hosts.firstDevice[host])
+        for device in first..<(first + Int(hosts.deviceCount[host])) where devices.userCount[device] > 0 { return 63 }
+        return 0
     }
 
     @inline(__always)

@@ -40,6 +40,8 @@ public struct Placement: Sendable, Hashable, Codable {
 
 /// Something that happened to the fleet, in the order in which it happened.
 public enum FleetChange: Sendable, Hashable, Codable {
+    /// A workload asks for a place for the first time; popularity is learnt from this.
+    case arrive(WorkloadRequest)
     /// A workload took its place.
     case place(WorkloadRequest, Placement)
     /// A workload gave its place back.

@@ -12,6 +12,6 @@ public enum PlacementPolicy: String, Sendable, Hashable, Codable, CaseIterable {
     case bestFit
     /// Fragmentation gradient descent as published: coarse scores, stable order.
     case fragmentationGradient
-    /// Fragmentation gradient in fine steps with a bonus for the best fit: what Roost uses.
+    /// Fragmentation gradient in coarse steps, then hosts in use before empty ones: what Roost uses.
     case roost
 }

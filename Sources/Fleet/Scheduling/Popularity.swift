@@ -1,7 +1,7 @@
 /// Which sizes of requests arrive how often, learnt from arrivals; old ones count less and less.
-public struct Popularity: Sendable {
+public struct Popularity: Sendable, Hashable, Codable {
     /// What fragmentation is measured against: one size of request.
-    struct Size: Hashable, Sendable {
+    struct Size: Hashable, Sendable, Codable {
         var cpuMilli: Int
         var count: Int
         var compute: ComputeAmount
@@ -12,7 +12,7 @@ public struct Popularity: Sendable {
     }
 
     /// A typical size and its part of all typical arrivals.
-    struct Typical: Sendable {
+    struct Typical: Sendable, Hashable, Codable {
         var size: Size
         var share: Double
     }

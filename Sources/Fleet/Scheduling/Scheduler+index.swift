@@ -1,5 +1,8 @@
 extension Scheduler {
-    func makeScorer() -> HostScorer { HostScorer(state, table: table, settings: settings) }
+    func makeScorer() -> HostScorer {
+        refreshScale()
+        return HostScorer(state, table: table, settings: settings)
+    }
 
     // MARK: - Shapes
 
@@ -81,6 +84,7 @@ extension Scheduler {
     func bringUpToDate(_ shape: Shape) {
         clock += 1
         shape.lastUse = clock
+        shape.extend(state)
         refreshScale()
         let isOld =
             shape.tree == nil || shape.generation != generation || shape.seenChanges < state.changeBase
@@ -209,7 +213,7 @@ extension Scheduler {
         rebuildTable(typical)
     }
 
-    private func rebuildTable(_ typical: [Popularity.Typical]) {
+    func rebuildTable(_ typical: [Popularity.Typical]) {
         tableTypical = typical
         tableModels = state.models.count
         table = FragmentationTable(typical: typical, models: state.models.keys)

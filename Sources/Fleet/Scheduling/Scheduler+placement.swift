@@ -125,8 +125,7 @@ extension Scheduler {
         }
         var levels: [TopologyLevel?] = [nil]
         if let topology = request.topology {
-            levels = TopologyLevel.allCases.filter { $0 >= topology.level && (!topology.isHard || $0 == topology.level) }
-            if !topology.isHard { levels.append(nil) }
+            levels = topology.isHard ? [topology.level] : TopologyLevel.allCases.filter { $0 >= topology.level } + [nil]
         }
         for level in levels {
             var groups: [Int32: [(host: Int32, count: Int)]] = [:]

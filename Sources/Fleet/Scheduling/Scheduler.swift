@@ -68,6 +68,7 @@ public final class Scheduler {
     @discardableResult
     public func apply(_ change: FleetChange) throws(SchedulingError) -> [String] {
         switch change {
+        case .arrive(let request): observe(request)
         case .place(let request, let placement):
             try Scheduler.validate(request)
             try state.place(request, at: state.assignment(of: placement))

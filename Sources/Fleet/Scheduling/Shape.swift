@@ -49,8 +49,6 @@ final class Shape {
     var generation = -1
     /// When it was last asked for.
     var lastUse = 0
-    /// Hosts whose score was taken out for the time of one search.
-    var masked: [Int32] = []
 
     init(key: ShapeKey) { self.key = key }
 

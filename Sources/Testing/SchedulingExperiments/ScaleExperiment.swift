@@ -118,7 +118,8 @@ public struct ScaleExperiment {
                 id: "gang-\(number)", cpuMilli: 4000, memoryMiB: 8192,
                 devices: DeviceDemand(count: 1, compute: .milli(1000)))
         }
-        let anywhere = try worst { () throws(SchedulingError) in try scheduler.placements(for: GangRequest(members: members)) != nil }
+        let gang = GangRequest(members: members)
+        let anywhere = try worst { () throws(SchedulingError) in try scheduler.placements(for: gang) != nil }
         figures.append(Figure(name: prefix + ".gang512", value: anywhere.milliseconds, unit: "ms"))
         figures.append(Figure(name: prefix + ".gang512.found", value: anywhere.found ? 1 : 0, unit: "bool"))
         let near = GangRequest(members: members, topology: TopologyConstraint(level: .zone, isHard: true))

@@ -68,6 +68,9 @@ struct BenchCommand {
     }
 }
 
+/// Writes a line at once, also into a pipe.
+func say(_ line: String) { FileHandle.standardOutput.write(Data((line + "\n").utf8)) }
+
 /// Figures, printed as they come and written as one file.
 struct BenchReport {
     private struct Entry: Codable {
@@ -88,8 +91,7 @@ struct BenchReport {
     mutating func add(_ name: String, _ value: Double, _ unit: String, quietly: Bool = false) {
         entries.append(Entry(name: name, unit: unit, value: value))
         guard !quietly else { return }
-        print(name, String(format: "%.6g", value), unit)
-        fflush(stdout)
+        say("\(name) \(String(format: "%.6g", value)) \(unit)")
     }
 
     func write(to path: String) throws {

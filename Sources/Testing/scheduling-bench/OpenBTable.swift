@@ -21,17 +21,18 @@ struct OpenBTable {
         Column(name: "Random", policy: .random), Column(name: "DotProd", policy: .dotProduct),
         Column(name: "GpuClustering", policy: .gpuClustering), Column(name: "GpuPacking", policy: .gpuPacking),
         Column(name: "BestFit", policy: .bestFit), Column(name: "FGD", policy: .fragmentationGradient),
-        Column(name: "roost, same rules", policy: .roost), Column(name: "roost, pooled", policy: .roost, remote: pooled),
+        Column(name: "roost, same rules", policy: .roost),
+        Column(name: "roost, pooled", policy: .roost, remote: pooled),
     ]
 
     let seedCount: Int
 
     func run(_ load: (String) throws -> OpenBTrace, _ report: inout BenchReport) throws {
-        print("Compute allocated at 100 % arrived, in percent, mean of \(seedCount) seeds ± standard deviation;")
-        print("in brackets the published mean (Beware of Fragmentation, USENIX ATC 2023).\n")
-        print(pad("policy", 22) + OpenBTable.workloads.map { pad($0, 26) }.joined())
+        say("Compute allocated at 100 % arrived, in percent, mean of \(seedCount) seeds ± standard deviation;")
+        say("in brackets the published mean (Beware of Fragmentation, USENIX ATC 2023).\n")
+        say(pad("policy", 22) + OpenBTable.workloads.map { pad($0, 26) }.joined())
         for column in OpenBTable.columns { try row(column, load, &report) }
-        print("\nReplay with departures (arrivals compressed to 110 % load on average, no request is moved):")
+        say("\nReplay with departures (arrivals compressed to 110 % load on average, no request is moved):")
         for workload in OpenBTable.workloads { try replay(workload, try load(workload), &report) }
     }
 
@@ -61,13 +62,13 @@ struct OpenBTable {
             if column.remote.isAllowed {
                 cell += " remote \(remote / seedCount)/\(placed / seedCount)"
                 report.add(
-                    "openb.\(workload).\(column.name).remote", Double(remote) / Double(seedCount), "pods", quietly: true)
+                    "openb.\(workload).\(column.name).remote", Double(remote) / Double(seedCount), "pods", quietly: true
+                )
             }
             report.add("openb.\(workload).\(column.name)", mean, "%", quietly: true)
             line += pad(cell, 26)
         }
-        print(line)
-        fflush(stdout)
+        say(line)
     }
 
     private func replay(_ workload: String, _ trace: OpenBTrace, _ report: inout BenchReport) throws {
@@ -77,12 +78,11 @@ struct OpenBTable {
             let outcome = try replay.run(
                 settings: OpenBTable.settings(column.policy), remote: column.remote, seed: 42)
             let tenths = outcome.allocation.map { String(format: "%.0f", $0) }.joined(separator: " ")
-            print(
+            say(
                 "\(pad(workload, 12))\(pad(name, 20))"
                     + String(format: "mean %.2f %%  ", outcome.meanAllocation)
                     + "wait p50 \(outcome.waitP50) s p95 \(outcome.waitP95) s mean \(outcome.waitMean) s  "
                     + "moves \(outcome.moveCount)  remote \(outcome.remoteCount)  by tenths \(tenths)")
-            fflush(stdout)
             let prefix = "openb.replay.\(workload).\(name)"
             report.add(prefix + ".allocation", outcome.meanAllocation, "%", quietly: true)
             report.add(prefix + ".wait.p50", Double(outcome.waitP50), "s", quietly: true)
