@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup build release test unit integration demo bench check format lint generate conformance-numba conformance-frameworks gpu-check fuzz clean
+.PHONY: help setup build release test unit integration demo bench openb bench-scheduling check format lint generate conformance-numba conformance-frameworks gpu-check fuzz clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,13 @@ demo: ## Three unmodified CUDA programs side by side on one software GPU
 
 bench: ## Measure calls, copies, kernels and loading beside their physical limits
 	@bash Scripts/bench.sh
+
+openb: ## The published scheduling experiment beside ours: policies by workloads, remote fallback, departures
+	@bash Scripts/openb.sh openb $(ARGS)
+
+bench-scheduling: ## Decisions a second, gangs, verdicts and preemption on 100,000 and 1,000,000 devices, in memory
+	@bash Scripts/openb.sh scale $(ARGS)
+	@bash Scripts/openb.sh million $(ARGS)
 
 check: lint ## Quick checks before a commit: lint, generated files, tidy tests
 	@bash Scripts/generate.sh --check

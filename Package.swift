@@ -29,6 +29,13 @@ let vectorized =
         .unsafeFlags(["-O"], .when(configuration: .debug)),
     ]
 
+/// Settings of pure code that decides thousands of times a second; optimized in debug builds too, for the tests' sake.
+let optimized =
+    strict + [
+        .unsafeFlags(["-Ounchecked"], .when(configuration: .release)),
+        .unsafeFlags(["-O"], .when(configuration: .debug)),
+    ]
+
 // MARK: - Tiers, lowest first. A target may depend only on its own tier and on tiers above it in this list.
 
 enum Tier: String {
@@ -147,6 +154,16 @@ let runtimeTargets: [Target] = [
         ]),
     // It decides often, and its tests look at thousands of states.
     module("Admission", .fleet, settings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
+    module("Scheduling", .fleet, settings: optimized),
+    module("ControlPlane", .fleet, uses: ["FleetModel", "FleetStore", "Scheduling", "Admission", log]),
+    module(
+        "FleetClient", .fleet,
+        uses: [
+            "FleetModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        ]),
+    module("FleetAgent", .fleet, uses: ["FleetModel", "FleetClient", "NodeAgent", "NodeModel", log]),
     module(
         "CLICommands", .commandLine,
         uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
@@ -159,6 +176,10 @@ let runtimeTargets: [Target] = [
         ]),
     module("StoreTestKit", .testing, uses: ["FleetStore"]),
     program("admission-bench", .testing, uses: ["Admission"]),
+    module("Simulation", .testing, uses: ["ControlPlane", "FleetAgent", "FleetStore", "FleetModel"]),
+    program("simulate", .testing, uses: ["Simulation"]),
+    module("SchedulingExperiments", .testing, uses: ["Scheduling"], settings: optimized),
+    program("scheduling-bench", .testing, uses: ["SchedulingExperiments", "Scheduling"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",
@@ -183,6 +204,9 @@ let runtimeTargets: [Target] = [
     tests("FleetModel", uses: ["FleetModel"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit"]),
     tests("Admission", uses: ["Admission"]),
+    tests("ControlPlane", uses: ["ControlPlane", "FleetModel"]),
+    tests("Simulation", uses: ["Simulation"]),
+    tests("Scheduling", uses: ["Scheduling", "SchedulingExperiments"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
