@@ -166,7 +166,10 @@ let runtimeTargets: [Target] = [
     module("FleetAgent", .fleet, uses: ["FleetModel", "FleetClient", "NodeAgent", "NodeModel", log]),
     module(
         "CLICommands", .commandLine,
-        uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
+        uses: [
+            "FleetAgent", "FleetClient", "FleetModel", "NodeAgent", "NodeModel", "WireProtocol", "Transport",
+            "Primitives", "CPosix", arguments, log,
+        ]),
     program("roost", .commandLine, uses: ["CLICommands"]),
     module(
         "GPUTestKit", .testing,

@@ -4,7 +4,7 @@ import Glibc
 import NodeAgent
 
 /// The command `roost`.
-public struct RoostCommand: ParsableCommand {
+public struct RoostCommand: AsyncParsableCommand {
     public static let configuration = CommandConfiguration(
         commandName: "roost",
         abstract: "Run any CUDA program on a fraction of any GPU.",
@@ -19,16 +19,21 @@ public struct RoostCommand: ParsableCommand {
         version: RoostVersion.text,
         subcommands: [
             UpCommand.self, DownCommand.self, RunCommand.self, ListCommand.self, TopCommand.self, DevicesCommand.self,
-            DoctorCommand.self, WorkerCommand.self, VersionCommand.self,
+            DoctorCommand.self, WorkerCommand.self, JoinCommand.self, LeaveCommand.self, VersionCommand.self,
         ])
 
     public init() {}
 
     /// Runs the program's command line and exits with its status.
-    public static func runCommandLine() -> Never {
+    public static func runCommandLine() async -> Never {
         do {
             var command = try parseAsRoot()
-            try command.run()
+            // Commands that start processes or are the daemon stay on the main thread.
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
             Glibc.exit(0)
         } catch {
             CommandExit(error).leave()

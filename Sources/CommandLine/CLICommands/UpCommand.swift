@@ -110,7 +110,9 @@ struct UpCommand: ParsableCommand {
         let daemon = Daemon(setting, version: RoostVersion.text, log: Logger(label: "roost"))
         // A daemon must not hold on to the folder that it was started in.
         if readyDescriptor != nil { chdir("/") }
-        try daemon.run {
+        let membership = Membership(directory: directory, installation: installation, environment: environment)
+        try daemon.run { agent in
+            membership.start(agent)
             guard let readyDescriptor else { return writeNote("Roost serves at \(directory.path).") }
             let line = Array("ready\n".utf8)
             write(readyDescriptor, line, line.count)

@@ -100,6 +100,11 @@ extension Scheduler {
     /// Whether a workload has a place.
     public func isPlaced(_ workload: String) -> Bool { state.workloadNumbers[workload] != nil }
 
+    /// What a placed workload asked for.
+    public func request(of workload: String) -> WorkloadRequest? {
+        state.workloadNumbers[workload].flatMap { state.workloads[Int($0)]?.request }
+    }
+
     /// Where a workload is.
     public func placement(of workload: String) -> Placement? {
         guard let slot = state.workloadNumbers[workload], let placed = state.workloads[Int(slot)] else { return nil }

@@ -96,6 +96,9 @@ private final class ControlConnection: LeaseObserver {
                 case .describe: deliver(.daemon(agent.describe()))
                 case .report: deliver(.report(agent.report()))
                 case .shutDown(let onlyIfIdle): shutDown(onlyIfIdle: onlyIfIdle)
+                case .membershipChanged:
+                    agent.membershipChanged()
+                    deliver(.noted)
                 }
             }
         } catch {

@@ -16,9 +16,9 @@ public struct Daemon: Sendable {
 
     /// Runs until a client or a signal ends it. Called on the main thread, before there are others.
     ///
-    /// - Parameter onReady: Called when clients can connect.
+    /// - Parameter onReady: Called when clients can connect, with the agent.
     /// - Throws: ``AgentError`` where the state directory can't be used or another daemon has it.
-    public func run(onReady: () throws -> Void) throws {
+    public func run(onReady: (NodeAgent) throws -> Void) throws {
         let directory = setting.directory
         try directory.prepare()
         let lock = try StateLock(directory)
@@ -28,7 +28,7 @@ public struct Daemon: Sendable {
         let server = try ControlServer(directory, agent: agent, log: log)
         server.start()
         log.info("daemon serves", metadata: [LogKey.count: "\(setting.devices.count)"])
-        try onReady()
+        try onReady(agent)
         agent.run()
         server.stop()
         // Removed before the lock is, so that it can't be the next daemon's.

@@ -75,6 +75,7 @@ public final class NodeAgent: Sendable {
         var leaving: [LeaseID: @Sendable () -> Void] = [:]
         /// Those of them whose giving back was seen; before that, a lease may not even have begun.
         var left: Set<LeaseID> = []
+        var onMembershipChange: (@Sendable () -> Void)?
     }
 
     /// The most logs of workers that are gone.
@@ -168,6 +169,16 @@ public final class NodeAgent: Sendable {
     /// - Parameter onReply: Told what comes of it, on the agent's thread; must not block.
     public func hold(_ request: GPURequest, onReply: @escaping @Sendable (ControlReply) -> Void) -> LeaseID {
         acquire(request, clientProcessID: getpid(), observer: CallbackObserver(onReply))
+    }
+
+    /// Names whom to tell when the node's membership of a pool changes.
+    public func onMembershipChange(_ tell: @escaping @Sendable () -> Void) {
+        holdings.withLock { $0.onMembershipChange = tell }
+    }
+
+    /// The node's membership of a pool has changed.
+    func membershipChanged() {
+        holdings.withLock { $0.onMembershipChange }?()
     }
 
     /// Whether a control plane gives the devices out from now on.

@@ -31,6 +31,8 @@ public struct StateDirectory: Sendable, Hashable {
     public var lockFile: String { path + "/daemon.lock" }
     /// What a detached daemon writes.
     public var daemonLog: String { path + "/daemon.log" }
+    /// Which pool the node belongs to, and what lets it in.
+    public var membership: String { path + "/membership.json" }
     /// A log for each worker.
     public var workerLogs: String { path + "/logs" }
     /// A folder for each vGPU.

@@ -13,6 +13,8 @@ public enum ControlRequest: Sendable, Hashable, Codable {
     case report
     /// End, with all workers; or only if no program holds a vGPU.
     case shutDown(onlyIfIdle: Bool)
+    /// The file that says to which pool the node belongs has changed.
+    case membershipChanged
 }
 
 /// What the daemon answers or tells: one JSON object on one line.
@@ -33,6 +35,8 @@ public enum ControlReply: Sendable, Hashable, Codable {
     case shuttingDown(ending: [VirtualGPUReport])
     /// The answer to `shutDown(onlyIfIdle: true)`: nothing happens, since these vGPUs are held.
     case busy([VirtualGPUReport])
+    /// The answer to `membershipChanged`.
+    case noted
     /// The request was not understood.
     case failure(message: String)
 }

@@ -52,5 +52,11 @@ enum FleetExplanation {
         return FleetModel.Explanation.NearestFit(node: fit.host, device: fit.device ?? "", missing: missing)
     }
 
+    /// What would help, in a sentence.
+    static func remedy(_ remedy: Scheduling.Explanation.Remedy) -> String {
+        let phrase = remedy.phrase
+        return phrase.prefix(1).uppercased() + phrase.dropFirst() + (phrase.hasSuffix(".") ? "" : ".")
+    }
+
     private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
 }

@@ -10,7 +10,7 @@ public actor ControlLoop {
     private static let roundCountMax = 64
 
     private let store: any FleetStore
-    private let environment: any FleetEnvironment
+    let environment: any FleetEnvironment
     private let log: Logger
     let core: FleetCore
     private var writer: FleetWriter?
@@ -18,6 +18,9 @@ public actor ControlLoop {
     private let wake: AsyncStream<Void>.Continuation
     /// Who waits for a revision to be in the view.
     private var waiters: [(revision: Int64, continuation: CheckedContinuation<Void, Never>)] = []
+    /// Who waits for something new about a node's vGPUs.
+    private var nodeWaiters: [String: [UInt64: CheckedContinuation<Void, Never>]] = [:]
+    private var lastWaiter: UInt64 = 0
 
     /// Makes a loop over a store.
     public init(
@@ -57,7 +60,7 @@ public actor ControlLoop {
             put(entry)
         }
         for reference in core.view.allReferences where !there.contains(reference) {
-            core.ingest(delete: reference, revision: revision.rawValue)
+            remove(reference, revision: revision.rawValue)
         }
         arrive(at: revision)
     }
@@ -69,7 +72,7 @@ public actor ControlLoop {
                 case .put(let entry): put(entry)
                 case .delete(let key):
                     guard let reference = ResourceReference(key: key.text) else { continue }
-                    core.ingest(delete: reference, revision: change.revision.rawValue)
+                    remove(reference, revision: change.revision.rawValue)
                 }
             }
         }
@@ -83,9 +86,37 @@ public actor ControlLoop {
             if let defect = core.ingest(put: document) {
                 log.error("a resource can't be read", metadata: [LogKey.reason: "\(defect)"])
             }
+            notify(document.reference)
         } catch {
             log.error("a resource can't be read", metadata: [LogKey.key: "\(entry.key)", LogKey.reason: "\(error)"])
         }
+    }
+
+    private func remove(_ reference: ResourceReference, revision: Int64) {
+        let node = core.view.vgpus[reference]?.spec.node
+        core.ingest(delete: reference, revision: revision)
+        if let node { wakeWaiters(ofNode: node) }
+    }
+
+    private func notify(_ reference: ResourceReference) {
+        guard reference.kind == .virtualGPU, let node = core.view.vgpus[reference]?.spec.node else { return }
+        wakeWaiters(ofNode: node)
+    }
+
+    private func wakeWaiters(ofNode name: String) {
+        for continuation in (nodeWaiters.removeValue(forKey: name) ?? [:]).values { continuation.resume() }
+    }
+
+    /// Waits until something about a node's vGPUs changes, or for a span.
+    func waitForChange(ofNode name: String, for span: TimeSpan) async {
+        lastWaiter += 1
+        let number = lastWaiter
+        let timer = Task {
+            await environment.sleep(for: span)
+            nodeWaiters[name]?.removeValue(forKey: number)?.resume()
+        }
+        await withCheckedContinuation { nodeWaiters[name, default: [:]][number] = $0 }
+        timer.cancel()
     }
 
     private func arrive(at revision: Revision) {
@@ -168,8 +199,10 @@ public actor ControlLoop {
     private func take(_ outcome: FleetWriter.Outcome) {
         for (action, revision) in outcome.done {
             switch action {
-            case .create(let document), .replace(let document, _): core.ingest(put: document.at(revision: revision))
-            case .delete(let reference, _): core.ingest(delete: reference, revision: revision)
+            case .create(let document), .replace(let document, _):
+                core.ingest(put: document.at(revision: revision))
+                notify(document.reference)
+            case .delete(let reference, _): remove(reference, revision: revision)
             case .note: break
             }
         }
