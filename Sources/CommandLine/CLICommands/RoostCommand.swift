@@ -25,20 +25,31 @@ public struct RoostCommand: AsyncParsableCommand {
     public init() {}
 
     /// Runs the program's command line and exits with its status.
-    public static func runCommandLine() async -> Never {
+    public static func runCommandLine() -> Never {
         do {
             var command = try parseAsRoot()
-            // Commands that start processes or are the daemon stay on the main thread.
-            if var command = command as? any AsyncParsableCommand {
-                try await command.run()
-            } else {
-                try command.run()
-            }
+            if let command = command as? any AsyncParsableCommand & Sendable { runAside(command) }
+            // Commands that start processes or are the daemon must be on the main thread, before there are others.
+            try command.run()
             Glibc.exit(0)
         } catch {
             CommandExit(error).leave()
         }
     }
+}
+
+/// Runs a command that talks over the network, while the main thread waits for its end.
+private func runAside(_ command: any AsyncParsableCommand & Sendable) -> Never {
+    Task.detached {
+        var command = command
+        do {
+            try await command.run()
+            Glibc.exit(0)
+        } catch {
+            CommandExit(error).leave()
+        }
+    }
+    while true { pause() }
 }
 
 /// The version of this build.

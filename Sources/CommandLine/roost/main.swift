@@ -1,3 +1,3 @@
 import CLICommands
 
-await RoostCommand.runCommandLine()
+RoostCommand.runCommandLine()
