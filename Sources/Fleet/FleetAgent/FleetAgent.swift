@@ -45,8 +45,7 @@ public final class FleetAgent: Sendable {
     private let log: Logger
     private let state: Mutex<State>
     /// Told when there is something to tell before the next heartbeat is due.
-    private let news: AsyncStream<Void>
-    private let newsArrived: AsyncStream<Void>.Continuation
+    private let news = Signal()
 
     private struct State {
         var core: AgentCore
@@ -66,7 +65,6 @@ public final class FleetAgent: Sendable {
         self.clock = clock
         self.log = log
         state = Mutex(State(core: AgentCore(epoch: epoch)))
-        (news, newsArrived) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// Sends heartbeats and acts on the answers until the task is cancelled.
@@ -109,8 +107,7 @@ public final class FleetAgent: Sendable {
         try await withThrowingTaskGroup(of: HeartbeatAnswer?.self) { group in
             group.addTask(operation: request)
             group.addTask { [news] in
-                for await _ in news { return nil }
-                try await Task.sleep(for: .seconds(3600), clock: ContinuousClock())
+                await news.wait()
                 return nil
             }
             defer { group.cancelAll() }
@@ -154,7 +151,7 @@ public final class FleetAgent: Sendable {
                 state.core.ended(uid, exitStatus: exitStatus, message: message)
             }
         }
-        newsArrived.yield()
+        news.raise()
     }
 
     private func run(

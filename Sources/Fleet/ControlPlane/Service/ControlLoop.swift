@@ -14,8 +14,7 @@ public actor ControlLoop {
     private let log: Logger
     let core: FleetCore
     private var writer: FleetWriter?
-    private let wakeups: AsyncStream<Void>
-    private let wake: AsyncStream<Void>.Continuation
+    private let wake = Signal()
     /// Who waits for a revision to be in the view.
     private var waiters: [(revision: Int64, continuation: CheckedContinuation<Void, Never>)] = []
     /// Who waits for something new about a node's vGPUs.
@@ -31,7 +30,6 @@ public actor ControlLoop {
         self.environment = environment
         self.log = log
         core = FleetCore(settings: settings, environment: environment)
-        (wakeups, wake) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
     /// All resources as this loop knows them.
@@ -121,7 +119,7 @@ public actor ControlLoop {
 
     private func arrive(at revision: Revision) {
         core.advance(to: revision.rawValue)
-        wake.yield()
+        wake.raise()
         let due = waiters.filter { $0.revision <= revision.rawValue }
         waiters.removeAll { $0.revision <= revision.rawValue }
         for waiter in due { waiter.continuation.resume() }
@@ -144,12 +142,13 @@ public actor ControlLoop {
         let ticks = Task {
             while !Task.isCancelled {
                 await environment.sleep(for: max(spanToDeadline(), TimeSpan(milliseconds: 1)))
-                wake.yield()
+                wake.raise()
             }
         }
         defer { ticks.cancel() }
-        for await _ in wakeups {
+        while !Task.isCancelled {
             guard await runRounds() else { return }
+            await wake.wait()
         }
     }
 
@@ -167,7 +166,7 @@ public actor ControlLoop {
             guard !actions.isEmpty else { return true }
             guard await perform(actions) else { return false }
         }
-        wake.yield()
+        wake.raise()
         return true
     }
 
@@ -218,7 +217,7 @@ public actor ControlLoop {
             guard !actions.isEmpty else { return }
             let outcome = await writer.perform(actions)
             take(outcome)
-            wake.yield()
+            wake.raise()
             guard let failure = outcome.failed.first?.error else { return }
             guard failure.code == .conflict || failure.code == .exists || failure.code == .notFound, attempt < 7 else {
                 throw failure
