@@ -155,6 +155,8 @@ let runtimeTargets: [Target] = [
             "Transport", "WireProtocol", "Primitives", "CPosix", log,
         ]),
     module("StoreTestKit", .testing, uses: ["FleetStore"]),
+    program("store-crash", .testing, uses: ["FleetStore", "SQLiteFleetStore", "StoreTestKit"]),
+    program("bench-store", .testing, uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",
@@ -176,7 +178,7 @@ let runtimeTargets: [Target] = [
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
-    tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit"]),
+    tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit", "store-crash"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
@@ -193,6 +195,7 @@ let package = Package(
                 .executable(name: "roost", targets: ["roost"]),
                 .executable(name: "roost-worker", targets: ["roost-worker"]),
                 .executable(name: "conformance", targets: ["conformance"]),
+                .executable(name: "bench-store", targets: ["bench-store"]),
                 // For the nested package Fuzzing.
                 .library(name: "Decoders", targets: ["WireProtocol", "PTX", "DeviceImages"]),
             ]),
