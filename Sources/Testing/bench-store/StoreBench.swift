@@ -3,7 +3,6 @@ import FleetStore
 import Foundation
 import Glibc
 import SQLiteFleetStore
-import Synchronization
 
 /// One figure: `name value unit`.
 struct Figure: Codable {
@@ -78,24 +77,25 @@ struct StoreBench {
     private func compareAndSets(
         _ store: any FleetStore, writers: Int, for time: Duration
     ) async throws -> Double {
-        let count = Atomic<Int>(0)
         let value = [UInt8](repeating: 7, count: 300)
         let clock = clock
         let begin = clock.now
-        try await withThrowingTaskGroup(of: Void.self) { group in
+        let count = try await withThrowingTaskGroup(of: Int.self) { group in
             for writer in 0..<writers {
                 group.addTask {
                     let key = try StoreKey("/bench/\(writers)/w\(writer)")
                     var revision = try await store.create(key, value)
+                    var count = 0
                     while clock.now - begin < time {
                         revision = try await store.replace(key, value, expected: revision)
-                        count.add(1, ordering: .relaxed)
+                        count += 1
                     }
+                    return count
                 }
             }
-            try await group.waitForAll()
+            return try await group.reduce(0, +)
         }
-        return Double(count.load(ordering: .relaxed)) / seconds(clock.now - begin)
+        return Double(count) / seconds(clock.now - begin)
     }
 
     /// From the call of a write to the watcher's hearing of it, so the write itself is in it.
