@@ -66,11 +66,7 @@ struct WatchContractTests {
     func listAndWatch(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for writer in 0..<4 {
-                    group.addTask {
-                        for number in 0..<30 { try await store.create(.test("/w/k\(writer)-\(number)"), []) }
-                    }
-                }
+                for writer in 0..<4 { group.addTask { try await createKeys(store, writer: writer) } }
                 for _ in 0..<4 {
                     group.addTask {
                         let count = try await keysByListAndWatch(store, until: 120)
@@ -80,6 +76,10 @@ struct WatchContractTests {
                 try await group.waitForAll()
             }
         }
+    }
+
+    private func createKeys(_ store: any FleetStore, writer: Int) async throws {
+        for number in 0..<30 { try await store.create(.test("/w/k\(writer)-\(number)"), []) }
     }
 
     /// Lists, then watches until so many keys were seen; each must come once.
