@@ -73,7 +73,13 @@ public struct CrashCheck: Sendable {
     ) async throws(StoreError) -> Bool {
         let (_, current) = try await store.listAll(.all, pageSize: 1)
         guard current.rawValue > revision else { return false }
-        var watch = try await store.watch(.all, after: Revision(rawValue: revision)).makeAsyncIterator()
+        var start = Revision(rawValue: revision)
+        // The object may be older than the history, which still has what the last writer did.
+        do throws(StoreError) { _ = try await store.watch(.all, after: start) } catch {
+            guard error.code == .compacted, let oldest = error.revision else { throw error }
+            start = oldest
+        }
+        var watch = try await store.watch(.all, after: start).makeAsyncIterator()
         while let item = try await watch.next() {
             if case .change(let change) = item,
                 change.events.contains(where: { $0 == .delete(StoreKey(unchecked: key)) })
