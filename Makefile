@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup build release test unit integration demo bench openb bench-scheduling check format lint generate conformance-numba conformance-frameworks gpu-check fuzz clean
+.PHONY: help setup build release test unit integration demo bench openb bench-scheduling check format lint generate conformance-numba conformance-frameworks gpu-check crash-store bench-store fuzz clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,6 +67,12 @@ conformance-frameworks: release ## Run PyTorch, JAX, ONNX Runtime and CuPy on vG
 
 gpu-check: ## Pack the check for a machine with a GPU, and run it where this machine has one (ARGS="--quick")
 	@bash Scripts/gpu-check.sh $(ARGS)
+
+crash-store: ## Kill a writer of the store 200 times and look for what it had acknowledged
+	ROOST_CRASH_ROUNDS=200 swift test --filter CrashTests
+
+bench-store: ## Measure the control plane's store on SQLite and etcd beside the disk's own rate
+	@bash Scripts/bench-store.sh
 
 fuzz: ## Fuzz the frame decoder and the PTX parser for a minute each
 	@bash Scripts/fuzz.sh

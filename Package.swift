@@ -183,6 +183,8 @@ let runtimeTargets: [Target] = [
     program("simulate", .testing, uses: ["Simulation"]),
     module("SchedulingExperiments", .testing, uses: ["Scheduling"], settings: optimized),
     program("scheduling-bench", .testing, uses: ["SchedulingExperiments", "Scheduling"]),
+    program("store-crash", .testing, uses: ["FleetStore", "SQLiteFleetStore", "StoreTestKit"]),
+    program("bench-store", .testing, uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",
@@ -210,6 +212,7 @@ let runtimeTargets: [Target] = [
     tests("ControlPlane", uses: ["ControlPlane", "FleetModel"]),
     tests("Simulation", uses: ["Simulation"]),
     tests("Scheduling", uses: ["Scheduling", "SchedulingExperiments"]),
+    tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit", "store-crash"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
@@ -226,6 +229,7 @@ let package = Package(
                 .executable(name: "roost", targets: ["roost"]),
                 .executable(name: "roost-worker", targets: ["roost-worker"]),
                 .executable(name: "conformance", targets: ["conformance"]),
+                .executable(name: "bench-store", targets: ["bench-store"]),
                 // For the nested package Fuzzing.
                 .library(name: "Decoders", targets: ["WireProtocol", "PTX", "DeviceImages"]),
             ]),

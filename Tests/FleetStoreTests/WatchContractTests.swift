@@ -66,25 +66,31 @@ struct WatchContractTests {
     func listAndWatch(_ engine: StoreEngine) async throws {
         try await engine.withStore { store in
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for writer in 0..<4 {
-                    group.addTask {
-                        for number in 0..<30 { try await store.create(.test("/w/k\(writer)-\(number)"), []) }
-                    }
-                }
+                for writer in 0..<4 { group.addTask { try await createKeys(store, writer: writer) } }
                 for _ in 0..<4 {
                     group.addTask {
-                        let (entries, revision) = try await store.listAll(.test("/w/"), pageSize: 10)
-                        var keys = Set(entries.map(\.key))
-                        var watch = try await store.watch(.test("/w/"), after: revision).makeAsyncIterator()
-                        while keys.count < 120, let change = try await watch.nextChange() {
-                            for event in change.events { #expect(keys.insert(event.key).inserted) }
-                        }
-                        #expect(keys.count == 120)
+                        let count = try await keysByListAndWatch(store, until: 120)
+                        #expect(count == 120)
                     }
                 }
                 try await group.waitForAll()
             }
         }
+    }
+
+    private func createKeys(_ store: any FleetStore, writer: Int) async throws {
+        for number in 0..<30 { try await store.create(.test("/w/k\(writer)-\(number)"), []) }
+    }
+
+    /// Lists, then watches until so many keys were seen; each must come once.
+    private func keysByListAndWatch(_ store: any FleetStore, until count: Int) async throws -> Int {
+        let (entries, revision) = try await store.listAll(.test("/w/"), pageSize: 10)
+        var keys = Set(entries.map(\.key))
+        var watch = try await store.watch(.test("/w/"), after: revision).makeAsyncIterator()
+        while keys.count < count, let change = try await watch.nextChange() {
+            for event in change.events { #expect(keys.insert(event.key).inserted) }
+        }
+        return keys.count
     }
 
     @Test("A long history is delivered in pieces, without a gap", arguments: StoreEngine.all)

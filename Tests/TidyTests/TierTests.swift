@@ -23,8 +23,8 @@ struct TierTests {
         "Worker": ["Synchronization", "Logging", "Glibc"],
         "Node": ["Synchronization", "Foundation", "Logging", "Glibc"],
         "Fleet": [
-            "Synchronization", "Foundation", "Logging", "Glibc", "AsyncHTTPClient", "NIOCore", "NIOFoundationCompat", "NIOHTTP1",
-            "NIOPosix", "NIOSSL",
+            "Synchronization", "Foundation", "Logging", "Glibc", "AsyncHTTPClient", "NIOCore", "NIOFoundationCompat",
+            "NIOHTTP1", "NIOPosix", "NIOSSL",
         ],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
         "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],

@@ -48,9 +48,13 @@ final class EtcdClient: Sendable {
         streamClient = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
-    func close() async {
-        try? await client.shutdown()
-        try? await streamClient.shutdown()
+    // The library traps when a client goes that was not shut down.
+    deinit { Task { [client, streamClient] in await EtcdClient.shutDown(client, streamClient) } }
+
+    func close() async { await EtcdClient.shutDown(client, streamClient) }
+
+    private static func shutDown(_ clients: HTTPClient...) async {
+        for client in clients { try? await client.shutdown() }
     }
 
     /// Asks one member after the other until one has answered.
@@ -80,10 +84,11 @@ final class EtcdClient: Sendable {
         throw last
     }
 
-    /// Opens a stream at the member that is next in turn; the caller tries again for another one.
-    func stream(_ path: String, _ message: some Encodable & Sendable) async throws(StoreError)
-        -> HTTPClientResponse.Body
-    {
+    /// Opens a stream at the member whose turn it is, which it tells. After a failure the next call goes to another
+    /// one.
+    func stream(
+        _ path: String, _ message: some Encodable & Sendable
+    ) async throws(StoreError) -> (body: HTTPClientResponse.Body, member: Int) {
         let member = preferred.load(ordering: .relaxed) % options.endpoints.count
         let body = try EtcdClient.encoded(message)
         do {
@@ -93,7 +98,7 @@ final class EtcdClient: Sendable {
                 let data = try await response.body.collect(upTo: 1 << 20)
                 throw EtcdClient.failure(status: response.status, Data(buffer: data)).reason
             }
-            return response.body
+            return (response.body, member)
         } catch {
             moveOn(from: member)
             if let error = error as? StoreError { throw error }
@@ -101,10 +106,8 @@ final class EtcdClient: Sendable {
         }
     }
 
-    /// Leaves a member that has failed.
-    func moveOn() { moveOn(from: preferred.load(ordering: .relaxed) % options.endpoints.count) }
-
-    private func moveOn(from member: Int) {
+    /// Leaves a member that has failed, unless others have left it already.
+    func moveOn(from member: Int) {
         let next = (member + 1) % options.endpoints.count
         _ = preferred.compareExchange(expected: member, desired: next, ordering: .relaxed)
     }

@@ -53,6 +53,7 @@ public final class EtcdFleetStore: FleetStore {
             entries: entries, revision: revision, continuation: StoreContinuation(revision: revision, after: last.key))
     }
 
+    @discardableResult
     public func commit(_ transaction: StoreTransaction) async throws(StoreError) -> Revision {
         try checkOpen()
         try transaction.validate()

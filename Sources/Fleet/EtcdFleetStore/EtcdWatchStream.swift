@@ -43,7 +43,6 @@ struct EtcdWatchStream {
             } catch {
                 if Task.isCancelled { break }
                 failuresInTurn += 1
-                client.moveOn()
                 let isFinal = error.code != .unavailable || failuresInTurn >= 2 * options.endpoints.count
                 if isFinal { return end(error) }
             }
@@ -62,8 +61,9 @@ struct EtcdWatchStream {
                 key: EtcdBytes(options.namespace + prefix.text),
                 range_end: EtcdBytes(options.namespace + prefix.end),
                 start_revision: EtcdNumber(delivered.rawValue + 1)))
-        let body = try await client.stream("/v3/watch", request)
+        let (body, member) = try await client.stream("/v3/watch", request)
         var rest = ByteBuffer()
+        defer { client.moveOn(from: member) }
         do {
             for try await part in body {
                 rest.writeImmutableBuffer(part)

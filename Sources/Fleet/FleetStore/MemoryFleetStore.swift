@@ -72,6 +72,7 @@ public final class MemoryFleetStore: FleetStore {
         }
     }
 
+    @discardableResult
     public func commit(_ transaction: StoreTransaction) async throws(StoreError) -> Revision {
         try await perform(.commit(transaction)) { [hub] state throws(StoreError) in
             // Under the lock, so that watchers hear of changes in the order of their revisions.

@@ -69,7 +69,8 @@ final class SQLiteConnection: @unchecked Sendable {
                 "the store's file is damaged (\(message)): restore it from a backup, or move it away to begin anew"
             )
         case SQLITE_FULL:
-            return StoreError(.unavailable, "the store's file cannot grow: the disk is full")
+            return StoreError(
+                .unavailable, "the store's file cannot grow: it has its maximum size, or the disk is full")
         default:
             return StoreError(.unavailable, "SQLite failed with \(status) (\(message)) at: \(text)")
         }

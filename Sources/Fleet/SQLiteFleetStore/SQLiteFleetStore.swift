@@ -13,6 +13,8 @@ public final class SQLiteFleetStore: FleetStore {
         public var historyLimit = 100_000
         /// Seconds that they may reach back.
         public var historySeconds: Int64 = 3600
+        /// How large the file may become, without its log; writes that need more are refused.
+        public var maximumByteCount: Int64 = 64 << 30
         /// Items that wait for a slow watcher.
         public var watchBuffer = 4096
         /// Revisions without anything for a watcher, until it gets a mark.
@@ -53,6 +55,8 @@ public final class SQLiteFleetStore: FleetStore {
         try schema.prepare(connection, path: path)
         try StoreSchema.check(connection, path: path)
         try SQLiteFleetStore.makeDurable(connection)
+        let pageByteCount = try connection.number("PRAGMA page_size")
+        _ = try connection.number("PRAGMA max_page_count = \(max(1, options.maximumByteCount / pageByteCount))")
         let reader = StoreReader(connection: connection)
         hub = WatchHub(
             revision: try reader.mark("revision"),
@@ -73,6 +77,7 @@ public final class SQLiteFleetStore: FleetStore {
         }
     }
 
+    @discardableResult
     public func commit(_ transaction: StoreTransaction) async throws(StoreError) -> Revision {
         try transaction.validate()
         return try await writer.commit(transaction)
@@ -104,6 +109,9 @@ public final class SQLiteFleetStore: FleetStore {
         hub.close(.closed)
         file.release()
     }
+
+    /// Commits that the writer has made; many transactions may share one.
+    public var commitCount: Int { writer.commitCount }
 
     /// Lends a read connection. The query runs on the caller's thread: a get takes some ten microseconds, less than
     /// waking another thread does.

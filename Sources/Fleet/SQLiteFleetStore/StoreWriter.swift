@@ -1,6 +1,7 @@
 import FleetStore
 import Foundation
 import Primitives
+import Synchronization
 
 // SAFETY: the connection and the counts are touched by `init` and then by the writer's thread alone; the queue is
 // behind its condition.
@@ -25,6 +26,7 @@ final class StoreWriter: @unchecked Sendable {
     private let connection: SQLiteConnection
     private var history: StoreHistoryKeeper
     private let hub: WatchHub
+    private let commits = Atomic<Int>(0)
     private let condition = NSCondition()
     private var queue: [Request] = []
     private var isClosing = false
@@ -51,6 +53,9 @@ final class StoreWriter: @unchecked Sendable {
     func compact(through: Revision) async throws(StoreError) {
         _ = try await withCheckedContinuation { submit(.compact(through: through, $0)) }.get()
     }
+
+    /// Commits that were made.
+    var commitCount: Int { commits.load(ordering: .relaxed) }
 
     /// Does what was asked for so far, then ends the thread.
     func close() async {
@@ -119,6 +124,7 @@ final class StoreWriter: @unchecked Sendable {
             try history.finish()
             isCommitting = true
             try connection.run("COMMIT")
+            if !changes.isEmpty { commits.add(1, ordering: .relaxed) }
         } catch {
             try? connection.run("ROLLBACK")
             history.forget()
