@@ -37,7 +37,12 @@ struct FragmentationTests {
             var request = Fleets.randomRequest("w\(number)", &dice)
             request.affinity = []
             request.devices.isolation = .shared
-            if number % 5 == 0 { request.devices.compute = .milliTFLOPS(8000) }
+            if request.devices.count > 1 {
+                // Few sizes of several devices are corrected for, the most frequent ones.
+                request = Fleets.request("w\(number)", devices: request.devices.count, milli: 1000, vramMiB: 0)
+            } else if number % 5 == 0 {
+                request.devices.compute = .milliTFLOPS(8000)
+            }
             requests.append(request)
         }
         for number in 0..<20 {

@@ -92,9 +92,9 @@ struct PreemptionTests {
     func minimal(seed: Int) throws {
         var dice = Dice(seed: UInt64(seed))
         let scheduler = try Fleets.scheduler([Fleets.host("h0", devices: 3, cpuMilli: 8000)])
-        for number in 0..<12 {
+        for number in 0..<8 {
             var request = Fleets.request(
-                "w\(number)", milli: [200, 300, 500].randomElement(using: &dice) ?? 200, vramMiB: 0,
+                "w\(number)", milli: [300, 400, 500].randomElement(using: &dice) ?? 300, vramMiB: 0,
                 cpuMilli: [500, 1000].randomElement(using: &dice) ?? 500)
             request.priority = Int.random(in: 0..<4, using: &dice)
             guard let placement = try scheduler.placement(for: request) else { continue }

@@ -9,7 +9,8 @@ extension Scheduler {
     /// The shape of a request, made when it is the first of its kind.
     func shape(of request: WorkloadRequest) -> Shape {
         var key = ShapeKey(
-            cpu: request.cpuMilli, memory: request.memoryMiB, devices: request.devices, hosts: request.hosts)
+            cpu: request.cpuMilli, memory: request.memoryMiB, devices: request.devices, hosts: request.hosts,
+            isPooled: request.remote.isAllowed)
         for term in request.affinity where term.isHard {
             let number = state.termNumber(term)
             if term.direction == .apart {
@@ -180,10 +181,13 @@ extension Scheduler {
 
     private func trimChanges() {
         for shape in indexed where shape.seenChanges < state.changeEnd && shape.generation == generation {
+            guard !shape.hasTerms else {
+                // What it would have to look at may be every host; that waits until somebody asks for it.
+                shape.generation = -1
+                continue
+            }
             shape.extend(state)
             readChanges(shape)
-            shape.seenChanges = state.changeEnd
-            shape.seenTransitions = state.affinity.transitionEnd
         }
         state.forgetChanges()
         for shape in indexed where shape.generation == generation {

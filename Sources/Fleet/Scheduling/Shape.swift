@@ -4,6 +4,8 @@ struct ShapeKey: Hashable {
     var memory: Int
     var devices: DeviceDemand
     var hosts: LabelSelector
+    /// Whether devices may be remote, which makes another score best.
+    var isPooled: Bool
     /// Hard terms with the numbers that affinity counts know them by, soft ones likewise.
     var near: [Int32] = []
     var apart: [Int32] = []

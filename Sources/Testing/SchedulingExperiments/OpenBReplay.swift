@@ -33,12 +33,16 @@ public struct OpenBReplay {
     /// When the last request arrives, in seconds.
     public let span: Int
 
-    /// Compresses the times of arrival, not those of running, until arrivals ask for `load` percent of the compute on
-    /// average while they last.
+    /// How often the trace is repeated: once, it never asks for more than 98 % of the compute, however compressed.
+    private static let rounds = 4
+
+    /// Repeats the trace, one round after the other, and compresses the times of arrival, not those of running, until
+    /// arrivals ask for `load` percent of the compute on average while they last.
     public init(_ trace: OpenBTrace, load: Int) {
         self.trace = trace
         let first = trace.pods.map(\.creation).min() ?? 0
-        let last = trace.pods.map(\.creation).max() ?? 0
+        let round = (trace.pods.map(\.creation).max() ?? 0) - first + 1
+        let last = first + round * OpenBReplay.rounds - 1
         let goal = Double(trace.capacityMilli) * Double(load) / 100
         var low = 1.0
         var high = Double(max(last - first, 2))
@@ -46,8 +50,8 @@ public struct OpenBReplay {
             let factor = (low + high) / 2
             let span = Double(last - first) / factor
             var area = 0.0
-            for pod in trace.pods {
-                let arrival = Double(pod.creation - first) / factor
+            for (pod, offset) in OpenBReplay.repeated(trace, every: round) {
+                let arrival = Double(pod.creation - first + offset) / factor
                 let duration = Double(max(pod.deletion - pod.creation, 1))
                 area += Double(pod.computeMilli) * min(duration, span - arrival)
             }
@@ -57,16 +61,22 @@ public struct OpenBReplay {
         let factor = high
         span = Int(Double(last - first) / factor)
         var shapes: [WorkloadRequest: Int] = [:]
-        jobs = trace.pods.map { pod in
+        jobs = OpenBReplay.repeated(trace, every: round).map { pod, offset in
             var key = pod.request
             key.id = "any"
             let shape = shapes[key] ?? shapes.count
             shapes[key] = shape
+            var request = pod.request
+            request.id += "-\(offset / round)"
             return Job(
-                request: pod.request, arrival: Int(Double(pod.creation - first) / factor),
+                request: request, arrival: Int(Double(pod.creation - first + offset) / factor),
                 duration: max(pod.deletion - pod.creation, 1), milli: pod.computeMilli, shape: shape)
         }
         .sorted { $0.arrival == $1.arrival ? $0.request.id < $1.request.id : $0.arrival < $1.arrival }
+    }
+
+    private static func repeated(_ trace: OpenBTrace, every round: Int) -> [(OpenBTrace.Pod, Int)] {
+        (0..<rounds).flatMap { number in trace.pods.map { ($0, number * round) } }
     }
 
     /// One replay.

@@ -8,6 +8,8 @@ struct OpenBTable {
         var name: String
         var policy: PlacementPolicy
         var remote: RemoteAccess = .localOnly
+        /// Whether typical sizes are learnt on the way; the paper's FGD knows them from the beginning.
+        var isLearning = false
     }
 
     private static let workloads = ["default", "cpu200", "gpushare60"]
@@ -22,7 +24,9 @@ struct OpenBTable {
         Column(name: "GpuClustering", policy: .gpuClustering), Column(name: "GpuPacking", policy: .gpuPacking),
         Column(name: "BestFit", policy: .bestFit), Column(name: "FGD", policy: .fragmentationGradient),
         Column(name: "roost, same rules", policy: .roost),
+        Column(name: "roost, learning", policy: .roost, isLearning: true),
         Column(name: "roost, pooled", policy: .roost, remote: pooled),
+        Column(name: "roost, pooled, learning", policy: .roost, remote: pooled, isLearning: true),
     ]
 
     let seedCount: Int
@@ -30,7 +34,7 @@ struct OpenBTable {
     func run(_ load: (String) throws -> OpenBTrace, _ report: inout BenchReport) throws {
         say("Compute allocated at 100 % arrived, in percent, mean of \(seedCount) seeds ± standard deviation;")
         say("in brackets the published mean (Beware of Fragmentation, USENIX ATC 2023).\n")
-        say(pad("policy", 22) + OpenBTable.workloads.map { pad($0, 26) }.joined())
+        say(pad("policy", 26) + OpenBTable.workloads.map { pad($0, 26) }.joined())
         for column in OpenBTable.columns { try row(column, load, &report) }
         say("\nReplay with departures (arrivals compressed to 110 % load on average, no request is moved):")
         for workload in OpenBTable.workloads { try replay(workload, try load(workload), &report) }
@@ -39,7 +43,7 @@ struct OpenBTable {
     private func row(
         _ column: Column, _ load: (String) throws -> OpenBTrace, _ report: inout BenchReport
     ) throws {
-        var line = pad(column.name, 22)
+        var line = pad(column.name, 26)
         for (index, workload) in OpenBTable.workloads.enumerated() {
             let trace = try load(workload)
             var results: [Double] = []
@@ -47,7 +51,7 @@ struct OpenBTable {
             var placed = 0
             for seed in 0..<seedCount {
                 let experiment = OpenBExperiment(
-                    trace, settings: OpenBTable.settings(column.policy), remote: column.remote)
+                    trace, settings: OpenBTable.settings(column), remote: column.remote)
                 let outcome = try experiment.run(seed: UInt64(42 + seed), upTo: 100)
                 results.append(outcome.allocation[100] ?? 0)
                 remote += outcome.remoteCount
@@ -76,7 +80,7 @@ struct OpenBTable {
         for name in ["FGD", "roost, same rules", "roost, pooled"] {
             guard let column = OpenBTable.columns.first(where: { $0.name == name }) else { continue }
             let outcome = try replay.run(
-                settings: OpenBTable.settings(column.policy), remote: column.remote, seed: 42)
+                settings: OpenBTable.settings(column), remote: column.remote, seed: 42)
             let tenths = outcome.allocation.map { String(format: "%.0f", $0) }.joined(separator: " ")
             say(
                 "\(pad(workload, 12))\(pad(name, 20))"
@@ -93,10 +97,10 @@ struct OpenBTable {
         }
     }
 
-    static func settings(_ policy: PlacementPolicy) -> SchedulerSettings {
+    private static func settings(_ column: Column) -> SchedulerSettings {
         var settings = SchedulerSettings()
-        settings.policy = policy
-        settings.learnsPopularity = policy == .roost
+        settings.policy = column.policy
+        settings.learnsPopularity = column.isLearning
         settings.bestFitScale = ResourceVector(cpuMilli: 128_000, computeMilli: 8000)
         return settings
     }
