@@ -207,7 +207,6 @@ let runtimeTargets: [Target] = [
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
-    tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit"]),
     tests("Admission", uses: ["Admission"]),
     tests("ControlPlane", uses: ["ControlPlane", "FleetModel"]),
     tests("Simulation", uses: ["Simulation"]),
