@@ -3,6 +3,8 @@ import FleetModel
 import Foundation
 import HTTPTypes
 import Logging
+import NIOCore
+import NIOHTTP1
 import NIOSSL
 import Testing
 
@@ -32,10 +34,12 @@ struct ListenTests {
         }
     }
 
-    @Test("Addresses are read and written", arguments: [
-        ("127.0.0.1:7600", "127.0.0.1:7600"), ("[::1]:0", "[::1]:0"), ("localhost:80", "localhost:80"),
-        ("127.0.0.1", nil), (":80", nil), ("a:65536", nil), ("a:-1", nil), ("a:b", nil),
-    ])
+    @Test(
+        "Addresses are read and written",
+        arguments: [
+            ("127.0.0.1:7600", "127.0.0.1:7600"), ("[::1]:0", "[::1]:0"), ("localhost:80", "localhost:80"),
+            ("127.0.0.1", nil), (":80", nil), ("a:65536", nil), ("a:-1", nil), ("a:b", nil),
+        ])
     func addresses(_ text: String, _ expected: String?) {
         #expect(ListenAddress(text)?.description == expected)
     }
@@ -64,7 +68,9 @@ struct ListenTests {
             await #expect(throws: (any Error).self) {
                 _ = try await get(port, "/healthz", token: nil, scheme: "https", client: stranger)
             }
-            await #expect(throws: (any Error).self) { _ = try await get(port, "/healthz", token: nil, client: stranger) }
+            await #expect(throws: (any Error).self) {
+                _ = try await get(port, "/healthz", token: nil, client: stranger)
+            }
         }
         try await client.shutdown()
         try await stranger.shutdown()

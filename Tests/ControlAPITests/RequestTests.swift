@@ -21,9 +21,10 @@ struct RequestTests {
             let query = try await api.get("/api/v1/pools?label=a")
             #expect(query.status == 400)
             #expect(query.problem?.detail.contains("did you mean labels?") == true)
-            for bad in ["limit=0", "limit=x", "limit=1001", "limit=5&limit=6", "watch=yes", "labels=", "labels=a=b=c",
-                "continue=x", "continue=%zz", "revision=1"]
-            {
+            for bad in [
+                "limit=0", "limit=x", "limit=1001", "limit=5&limit=6", "watch=yes", "labels=", "labels=a=b=c",
+                "continue=x", "continue=%zz", "revision=1",
+            ] {
                 #expect(try await api.get("/api/v1/pools?\(bad)").status == 400, "\(bad)")
             }
             #expect(try await api.get("/api/v1/pools/UPPER").status == 400)
