@@ -86,10 +86,12 @@ struct ListenTests {
         var settings = ListenSettings(address: ListenAddress(host: "127.0.0.1", port: 0))
         settings.isOpen = true
         try await withServer(fixture, settings: settings) { port in
-            #expect(try await get(port, "/api/v1/pools", token: nil).status == .ok)
+            let own = try await get(port, "/api/v1/pools", token: nil)
+            #expect(own.status == .ok)
             var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/api/v1/pools")
             request.headers.add(name: "Host", value: "evil.example.com:\(port)")
-            #expect(try await HTTPClient.shared.execute(request, timeout: .seconds(20)).status == .forbidden)
+            let other = try await HTTPClient.shared.execute(request, timeout: .seconds(20))
+            #expect(other.status == .forbidden)
         }
     }
 
@@ -101,7 +103,8 @@ struct ListenTests {
             request.headers.add(name: "X-Long", value: String(repeating: "x", count: 64 << 10))
             let status = try? await HTTPClient.shared.execute(request, timeout: .seconds(20)).status
             #expect(status == nil || status == .badRequest || status == .requestHeaderFieldsTooLarge)
-            #expect(try await get(port, "/healthz", token: nil).status == .ok)
+            let next = try await get(port, "/healthz", token: nil)
+            #expect(next.status == .ok)
         }
     }
 

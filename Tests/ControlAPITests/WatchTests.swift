@@ -195,14 +195,9 @@ struct WatchTests {
             try await fixture.tokens.revoke(made.description.id)
             let now = try await store.list(.all, limit: 1, from: nil).revision.rawValue
             try await poll { fan.reached >= now - 1 }
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    try await stream.run { buffers in
-                        texts.withLock { $0 += buffers.map { String(buffer: $0) } }
-                        fan.tick()
-                    }
-                }
-                try await group.waitForAll()
+            try await stream.run { buffers in
+                texts.withLock { $0 += buffers.map { String(buffer: $0) } }
+                fan.tick()
             }
             let lines = texts.withLock { $0 }
             #expect(lines.count == 2, "\(lines)")

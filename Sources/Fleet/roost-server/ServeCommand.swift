@@ -3,7 +3,6 @@ import ControlAPI
 import Foundation
 import Logging
 
-
 /// Where resources are kept.
 enum StoreEngine: String, ExpressibleByArgument, CaseIterable {
     case sqlite, memory, etcd
