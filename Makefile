@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup build release test unit integration demo bench openb bench-scheduling check format lint generate conformance-numba conformance-frameworks gpu-check crash-store bench-store fuzz clean
+.PHONY: help setup build release test unit integration demo bench openb bench-scheduling check format lint generate openapi api-fuzz conformance-numba conformance-frameworks gpu-check crash-store bench-store fuzz clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,14 @@ lint: ## Check the format of Swift files, and shell scripts where shellcheck is 
 
 generate: ## Write the generated files from API/*.json
 	@bash Scripts/generate.sh
+
+openapi: ## Write API/openapi.json from the route table and the kinds' fields
+	swift run roost-server openapi >.build/openapi.json
+	mv .build/openapi.json API/openapi.json
+
+api-fuzz: release ## Run schemathesis against the control plane's own OpenAPI document
+	@bash Scripts/setup-python.sh
+	@bash Scripts/api-fuzz.sh
 
 conformance-numba: release ## Run numba-cuda's own driver tests and compare with the recorded table
 	@bash Scripts/setup-python.sh

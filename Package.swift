@@ -111,6 +111,20 @@ let clientTargets: [Target] = [
 let log: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTesting: Target.Dependency = .product(name: "HummingbirdTesting", package: "hummingbird")
+let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-http-types")
+let httpClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let nio: [Target.Dependency] = [
+    .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+    .product(name: "NIOSSL", package: "swift-nio-ssl"),
+]
+let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
+
 let runtimeTargets: [Target] = [
     .systemLibrary(
         name: "CCompression", path: "Sources/Worker/CCompression", pkgConfig: "libzstd",
@@ -165,6 +179,20 @@ let runtimeTargets: [Target] = [
         ]),
     module("FleetAgent", .fleet, uses: ["FleetModel", "FleetClient", "NodeAgent", "NodeModel", log]),
     module(
+        "ControlAPI", .fleet,
+        uses: [
+            "FleetModel", "FleetStore", hummingbird, .product(name: "HummingbirdCore", package: "hummingbird"),
+            .product(name: "HummingbirdTLS", package: "hummingbird"), httpTypes, httpClient, lifecycle, crypto, jwt,
+            .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+            log,
+        ] + nio),
+    program(
+        "roost-server", .fleet,
+        uses: [
+            "ControlAPI", "ControlPlane", "FleetModel", "FleetStore", "SQLiteFleetStore", "EtcdFleetStore", arguments,
+            log, lifecycle, signals,
+        ]),
+    module(
         "CLICommands", .commandLine,
         uses: [
             "FleetAgent", "FleetClient", "FleetModel", "NodeAgent", "NodeModel", "WireProtocol", "Transport",
@@ -212,6 +240,12 @@ let runtimeTargets: [Target] = [
     tests("Simulation", uses: ["Simulation"]),
     tests("Scheduling", uses: ["Scheduling", "SchedulingExperiments"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit", "store-crash"]),
+    tests(
+        "ControlAPI",
+        uses: [
+            "ControlAPI", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes, httpClient, jwt,
+            cryptoExtras, log,
+        ] + nio),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
@@ -227,6 +261,7 @@ let package = Package(
             : [
                 .executable(name: "roost", targets: ["roost"]),
                 .executable(name: "roost-worker", targets: ["roost-worker"]),
+                .executable(name: "roost-server", targets: ["roost-server"]),
                 .executable(name: "conformance", targets: ["conformance"]),
                 .executable(name: "bench-store", targets: ["bench-store"]),
                 // For the nested package Fuzzing.
@@ -240,6 +275,13 @@ let package = Package(
             .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
             .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
             .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+            .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+            .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
+            .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
+            .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+            .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
+            .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
+            .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
         ],
     targets: clientTargets + (isEmbedded ? [] : runtimeTargets)
 )

@@ -26,6 +26,7 @@ step build-libcuda build_embedded cuda
 step build-libnvidia-ml build_embedded nvidia-ml
 step build-roost build_native roost
 step build-roost-worker build_native roost-worker
+step build-roost-server build_native roost-server
 step build-conformance build_native conformance
 
 mkdir -p "$prefix/bin" "$prefix/lib/standin" "$prefix/libexec"
@@ -36,7 +37,7 @@ for library in cuda nvidia-ml; do
     ln -sfn "lib$library.so.1" "$prefix/lib/lib$library.so"
 done
 
-for program in roost roost-worker; do
+for program in roost roost-worker roost-server; do
     install_if_changed "$native/release/$program" "$prefix/bin/$program"
 done
 strip -o "$BUILD/conformance.stripped" "$native/release/conformance"

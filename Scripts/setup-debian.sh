@@ -13,6 +13,7 @@ PACKAGES=(
     make
     pkg-config
     python3 python3-venv    # the client programs
+    wrk               # load for the control plane's API
 )
 
 command -v dpkg-query >/dev/null || die "this is not a Debian system: install ${PACKAGES[*]} by other means"

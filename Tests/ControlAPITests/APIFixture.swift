@@ -1,4 +1,3 @@
-@testable import ControlAPI
 import FleetModel
 import FleetStore
 import Foundation
@@ -8,7 +7,7 @@ import Logging
 import Synchronization
 import Testing
 
-
+@testable import ControlAPI
 
 /// A clock that stands until it is moved.
 final class StandingClock: Sendable {
@@ -111,7 +110,9 @@ struct Caller: Sendable {
         }
     }
 
-    func get(_ path: String, headers: HTTPFields = [:]) async throws -> Reply { try await send(.get, path, headers: headers) }
+    func get(_ path: String, headers: HTTPFields = [:]) async throws -> Reply {
+        try await send(.get, path, headers: headers)
+    }
     func post(_ path: String, _ json: JSONValue, headers: HTTPFields = [:]) async throws -> Reply {
         try await send(.post, path, json, headers: headers)
     }

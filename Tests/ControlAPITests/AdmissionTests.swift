@@ -6,16 +6,18 @@ import Testing
 
 @Suite("Admission")
 struct AdmissionTests {
-    @Test("What a resource names must exist", arguments: [
-        ("/api/v1/projects/default/workloads/x", ["pool": "none"], "spec.pool"),
-        ("/api/v1/projects/default/workloads/x", ["profile": "none"], "spec.profile"),
-        ("/api/v1/projects/default/profiles/x", ["pool": "none"], "spec.pool"),
-        ("/api/v1/projects/none/workloads/x", [:], "metadata.project"),
-        ("/api/v1/projects/x", ["parent": "none"], "spec.parent"),
-        ("/api/v1/quotas/x", ["project": "none"], "spec.project"),
-        ("/api/v1/pools/x", ["priceList": "none"], "spec.priceList"),
-        ("/api/v1/nodes/x", ["pool": "none"], "spec.pool"),
-    ] as [(String, JSONValue, String)])
+    @Test(
+        "What a resource names must exist",
+        arguments: [
+            ("/api/v1/projects/default/workloads/x", ["pool": "none"], "spec.pool"),
+            ("/api/v1/projects/default/workloads/x", ["profile": "none"], "spec.profile"),
+            ("/api/v1/projects/default/profiles/x", ["pool": "none"], "spec.pool"),
+            ("/api/v1/projects/none/workloads/x", [:], "metadata.project"),
+            ("/api/v1/projects/x", ["parent": "none"], "spec.parent"),
+            ("/api/v1/quotas/x", ["project": "none"], "spec.project"),
+            ("/api/v1/pools/x", ["priceList": "none"], "spec.priceList"),
+            ("/api/v1/nodes/x", ["pool": "none"], "spec.pool"),
+        ] as [(String, JSONValue, String)])
     func unknownReference(_ path: String, _ spec: JSONValue, _ field: String) async throws {
         try await APIFixture().run { api in
             let reply = try await api.put(path, ["spec": spec])

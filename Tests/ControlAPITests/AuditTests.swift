@@ -12,7 +12,8 @@ struct AuditTests {
     }
 
     private func lines(_ folder: ScratchFolder) throws -> [String] {
-        try String(contentsOfFile: folder.path + "/audit.jsonl", encoding: .utf8).split(separator: "\n").map(String.init)
+        try String(contentsOfFile: folder.path + "/audit.jsonl", encoding: .utf8).split(separator: "\n").map(
+            String.init)
     }
 
     @Test("Every write and every denied request is recorded, with who, what and the hashes of before and after")
@@ -31,7 +32,9 @@ struct AuditTests {
             let page = try await api.get("/api/v1/audit").json
             let items = try #require(page["items"]?.elements)
             #expect(
-                items.map { "\($0["subject"]?.text ?? "") \($0["operation"]?.text ?? "") \($0["decision"]?.text ?? "")" }
+                items.map {
+                    "\($0["subject"]?.text ?? "") \($0["operation"]?.text ?? "") \($0["decision"]?.text ?? "")"
+                }
                     == [
                         "root replacePool done", "root replacePool done", "v deletePool denied",
                         "unknown listPools denied", "root replacePool failed", "root deletePool done",

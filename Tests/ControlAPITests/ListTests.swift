@@ -46,10 +46,12 @@ struct ListTests {
         }
     }
 
-    @Test("Labels choose", arguments: [
-        ("a=1", ["x", "z"]), ("a!=1", ["w", "y"]), ("a", ["x", "y", "z"]), ("!a", ["w"]), ("a=1,b", ["z"]),
-        ("a=1,b!=2", ["x"]), ("b=", []), ("roost/long.name_X=1", ["w"]),
-    ])
+    @Test(
+        "Labels choose",
+        arguments: [
+            ("a=1", ["x", "z"]), ("a!=1", ["w", "y"]), ("a", ["x", "y", "z"]), ("!a", ["w"]), ("a=1,b", ["z"]),
+            ("a=1,b!=2", ["x"]), ("b=", []), ("roost/long.name_X=1", ["w"]),
+        ])
     func labels(_ selector: String, _ expected: [String]) async throws {
         try await APIFixture().run { api in
             let all: [(String, JSONValue)] = [
@@ -75,7 +77,8 @@ struct ListTests {
             let first = try await api.get("/api/v1/pools?labels=none")
             #expect(names(first).isEmpty)
             let token = try #require(first.json["metadata"]?["continue"]?.text)
-            #expect(try await api.get("/api/v1/pools?labels=none&continue=\(token)").json["metadata"]?["continue"] == nil)
+            #expect(
+                try await api.get("/api/v1/pools?labels=none&continue=\(token)").json["metadata"]?["continue"] == nil)
         }
     }
 

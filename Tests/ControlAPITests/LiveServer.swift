@@ -3,13 +3,15 @@ import FleetModel
 import Foundation
 import Logging
 import NIOCore
+import NIOHTTP1
 import Synchronization
 
 @testable import ControlAPI
 
 /// Runs a server on a free port of loopback while a body runs.
 func withServer(
-    _ fixture: APIFixture, settings: ListenSettings = ListenSettings(address: ListenAddress(host: "127.0.0.1", port: 0)),
+    _ fixture: APIFixture,
+    settings: ListenSettings = ListenSettings(address: ListenAddress(host: "127.0.0.1", port: 0)),
     scheme: String = "http", client: HTTPClient = .shared,
     _ body: @escaping @Sendable (_ port: Int) async throws -> Void
 ) async throws {
@@ -26,7 +28,9 @@ func withServer(
             do { try await server.run() } catch is CancellationError {}
         }
         for await number in ports {
-            try await poll { try await get(number, "/readyz", token: nil, scheme: scheme, client: client).status == .ok }
+            try await poll {
+                try await get(number, "/readyz", token: nil, scheme: scheme, client: client).status == .ok
+            }
             try await body(number)
         }
         group.cancelAll()

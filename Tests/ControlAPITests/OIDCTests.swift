@@ -31,9 +31,11 @@ struct OIDCTests {
         }
     }
 
-    @Test("A token that is not good is nobody's", arguments: [
-        "issuer", "audience", "expired", "future", "noexp", "noname", "signature", "none", "hmac", "key", "garbage",
-    ])
+    @Test(
+        "A token that is not good is nobody's",
+        arguments: [
+            "issuer", "audience", "expired", "future", "noexp", "noname", "signature", "none", "hmac", "key", "garbage",
+        ])
     func refused(_ how: String) async throws {
         try await TestIssuer.run { issuer in
             let clock = StandingClock()
@@ -169,7 +171,10 @@ final class TestIssuer: Sendable {
         let document: JSONValue = [
             "keys": [
                 ["kty": "oct", "kid": "hmac", "k": "c2VjcmV0"],
-                ["kty": "RSA", "kid": "enc", "use": "enc", "alg": "RSA-OAEP", "n": .string(modulus), "e": .string(exponent)],
+                [
+                    "kty": "RSA", "kid": "enc", "use": "enc", "alg": "RSA-OAEP", "n": .string(modulus),
+                    "e": .string(exponent),
+                ],
                 ["kty": "RSA", "kid": "rsa", "use": "sig", "n": .string(modulus), "e": .string(exponent)],
                 [
                     "kty": "EC", "kid": "ec", "crv": "P-256", "alg": "ES256", "x": .string(point?.x ?? ""),

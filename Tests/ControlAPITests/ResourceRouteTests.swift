@@ -1,6 +1,8 @@
 import FleetModel
 import FleetStore
 import HTTPTypes
+import HummingbirdTesting
+import NIOCore
 import Synchronization
 import Testing
 
@@ -59,7 +61,8 @@ struct ResourceRouteTests {
             #expect(changed.json["status"]?["nodes"] == 0)
             let same = try await api.put("/api/v1/pools/a", ["spec": ["remote": true]])
             #expect(same.etag == changed.etag, "what changes nothing makes no revision")
-            let labelled = try await api.put("/api/v1/pools/a", manifest("a", spec: ["remote": true], labels: ["x": "y"]))
+            let labelled = try await api.put(
+                "/api/v1/pools/a", manifest("a", spec: ["remote": true], labels: ["x": "y"]))
             #expect(labelled.json["metadata"]?["generation"] == 2)
             #expect(labelled.etag != changed.etag)
         }
@@ -187,12 +190,14 @@ struct ResourceRouteTests {
         }
     }
 
-    @Test("A manifest's problems are listed with their fields", arguments: [
-        ("[1]", 422), ("{", 400), ("", 400), (#"{"metadata":{"name":"A"},"spec":{"replica":1}}"#, 422),
-        (#"{"kind":"Pool","metadata":{"name":"a"},"spec":{}}"#, 422),
-        (#"{"metadata":{"name":"a","project":"b"},"spec":{}}"#, 422),
-        (String(repeating: "[", count: 100_000), 400), ("{\"metadata\":{\"name\":\"a\u{0}\"}}", 422),
-    ])
+    @Test(
+        "A manifest's problems are listed with their fields",
+        arguments: [
+            ("[1]", 422), ("{", 400), ("", 400), (#"{"metadata":{"name":"A"},"spec":{"replica":1}}"#, 422),
+            (#"{"kind":"Pool","metadata":{"name":"a"},"spec":{}}"#, 422),
+            (#"{"metadata":{"name":"a","project":"b"},"spec":{}}"#, 422),
+            (String(repeating: "[", count: 100_000), 400), (#"{"metadata":{"name":"a\u0000"}}"#, 422),
+        ])
     func badManifests(_ body: String, _ status: Int) async throws {
         try await APIFixture().run { api in
             let reply = try await api.client.execute(

@@ -1,6 +1,7 @@
 import FleetModel
 import FleetStore
 import Foundation
+import HTTPTypes
 import Testing
 
 @testable import ControlAPI
@@ -60,15 +61,17 @@ struct TokenTests {
         }
     }
 
-    @Test("A token's request is checked", arguments: [
-        (["subject": "x"], "grants"), (["subject": "x", "grants": []], "grants"),
-        (["subject": "x", "grants": [["role": "king"]]], "grants[0].role"),
-        (["subject": "x", "grants": [["role": "node"]]], "grants[0].node"),
-        (["subject": "x", "grants": [["role": "user", "project": "No"]]], "grants[0].project"),
-        (["subject": "x", "purpose": "join", "grants": [["role": "user"]]], "grants"),
-        (["subject": "x", "grants": [["role": "user"]], "expiresIn": "0s"], "expiresIn"),
-        (["grants": [["role": "user"]]], "subject"),
-    ] as [(JSONValue, String)])
+    @Test(
+        "A token's request is checked",
+        arguments: [
+            (["subject": "x"], "grants"), (["subject": "x", "grants": []], "grants"),
+            (["subject": "x", "grants": [["role": "king"]]], "grants[0].role"),
+            (["subject": "x", "grants": [["role": "node"]]], "grants[0].node"),
+            (["subject": "x", "grants": [["role": "user", "project": "No"]]], "grants[0].project"),
+            (["subject": "x", "purpose": "join", "grants": [["role": "user"]]], "grants"),
+            (["subject": "x", "grants": [["role": "user"]], "expiresIn": "0s"], "expiresIn"),
+            (["grants": [["role": "user"]]], "subject"),
+        ] as [(JSONValue, String)])
     func requests(_ body: JSONValue, _ field: String) async throws {
         try await APIFixture().run { api in
             let reply = try await api.post("/api/v1/tokens", body)

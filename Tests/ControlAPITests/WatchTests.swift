@@ -1,6 +1,9 @@
+import AsyncHTTPClient
 import FleetModel
 import FleetStore
 import Foundation
+import NIOCore
+import NIOHTTP1
 import Synchronization
 import Testing
 
@@ -159,7 +162,8 @@ struct WatchTests {
             #expect(gone["object"]?["kind"] == "Pool")
             #expect(gone["object"]?["metadata"]?["name"] == "a")
             guard case .integer(let revision)? = mark["revision"] else { return #expect(Bool(false)) }
-            var again = Lines(try await get(port, "/api/v1/pools?watch=true&revision=\(revision)", token: fixture.admin))
+            var again = Lines(
+                try await get(port, "/api/v1/pools?watch=true&revision=\(revision)", token: fixture.admin))
             #expect(try await again.next()?["object"]?["metadata"]?["name"] == "c")
             let future = try await get(port, "/api/v1/pools?watch=true&revision=999999", token: fixture.admin)
             #expect(future.status == .gone)
@@ -191,14 +195,9 @@ struct WatchTests {
             try await fixture.tokens.revoke(made.description.id)
             let now = try await store.list(.all, limit: 1, from: nil).revision.rawValue
             try await poll { fan.reached >= now - 1 }
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask {
-                    try await stream.run { buffers in
-                        texts.withLock { $0 += buffers.map { String(buffer: $0) } }
-                        fan.tick()
-                    }
-                }
-                try await group.waitForAll()
+            try await stream.run { buffers in
+                texts.withLock { $0 += buffers.map { String(buffer: $0) } }
+                fan.tick()
             }
             let lines = texts.withLock { $0 }
             #expect(lines.count == 2, "\(lines)")

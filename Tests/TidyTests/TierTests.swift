@@ -23,8 +23,10 @@ struct TierTests {
         "Worker": ["Synchronization", "Logging", "Glibc"],
         "Node": ["Synchronization", "Foundation", "Logging", "Glibc"],
         "Fleet": [
-            "Synchronization", "Foundation", "Logging", "Glibc", "AsyncHTTPClient", "NIOCore", "NIOFoundationCompat",
-            "NIOHTTP1", "NIOPosix", "NIOSSL",
+            "Synchronization", "Foundation", "Logging", "Glibc", "ArgumentParser", "AsyncHTTPClient", "Crypto",
+            "HTTPTypes", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "JWTKit", "NIOCore",
+            "NIOFoundationCompat", "NIOHTTP1", "NIOPosix", "NIOSSL", "ServiceLifecycle", "SwiftASN1", "UnixSignals",
+            "X509",
         ],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
         "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],

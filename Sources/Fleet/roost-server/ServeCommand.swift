@@ -2,11 +2,10 @@ import ArgumentParser
 import ControlAPI
 import Foundation
 import Logging
-import ServiceLifecycle
 
 /// Where resources are kept.
 enum StoreEngine: String, ExpressibleByArgument, CaseIterable {
-    case sqlite, memory
+    case sqlite, memory, etcd
 }
 
 /// Serves the HTTP API.
@@ -19,8 +18,14 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The folder for the store, the audit log and the administrator's token.")
     var stateDir = "/var/lib/roost-server"
 
-    @Option(help: "Where resources are kept: sqlite (a file in the state folder) or memory (gone at the end).")
+    @Option(help: "Where resources are kept: sqlite (in the state folder), etcd, or memory (gone at the end).")
     var store = StoreEngine.sqlite
+
+    @Option(help: "The client URLs of etcd's members, by commas.")
+    var etcd = "http://127.0.0.1:2379"
+
+    @Option(help: "Who signs the certificates of etcd's members (PEM); without it, whom the machine trusts.")
+    var etcdCa: String?
 
     @Option(help: "The server's certificate, with those that it is signed by behind it (PEM).")
     var tlsCert: String?

@@ -1,10 +1,12 @@
 import ControlAPI
+import EtcdFleetStore
 import FleetModel
 import FleetStore
 import Foundation
 import Logging
 import SQLiteFleetStore
 import ServiceLifecycle
+import UnixSignals
 
 /// Puts the server's parts together.
 struct ServerAssembly {
@@ -25,7 +27,8 @@ struct ServerAssembly {
         let surroundings = Surroundings.real
         let tokens = TokenStore(store: store, surroundings: surroundings)
         let audit = try AuditLog(folder: options.stateDir, surroundings: surroundings)
-        logger.info("audit log verified", metadata: ["records": "\(audit.head.sequence)", "head": "\(audit.head.hash)"])
+        logger.info(
+            "audit log verified", metadata: ["records": "\(audit.head.sequence)", "head": "\(audit.head.hash)"])
         let bootstrap = BootstrapToken(folder: options.stateDir, tokens: tokens)
         try await bootstrap.ensure()
         let anyone = Identity(subject: "anyone", grants: [Grant(.admin)], method: "none")
@@ -60,8 +63,12 @@ struct ServerAssembly {
 
     private static func store(_ options: ServeCommand) throws -> any FleetStore {
         switch options.store {
-        case .memory: MemoryFleetStore()
-        case .sqlite: try SQLiteFleetStore(path: options.stateDir + "/store.sqlite")
+        case .memory: return MemoryFleetStore()
+        case .sqlite: return try SQLiteFleetStore(path: options.stateDir + "/store.sqlite")
+        case .etcd:
+            var etcd = EtcdOptions(endpoints: options.etcd.split(separator: ",").map(String.init))
+            etcd.tls.authorityFile = options.etcdCa
+            return try EtcdFleetStore(etcd)
         }
     }
 

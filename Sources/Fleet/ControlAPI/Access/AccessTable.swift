@@ -27,7 +27,8 @@ public enum AccessTarget: Sendable, Hashable, CaseIterable {
     case tokens
     case auditLog
 
-    public static let allCases: [AccessTarget] = ResourceKind.allCases.map(AccessTarget.resource) + [.tokens, .auditLog]
+    public static let allCases: [AccessTarget] =
+        ResourceKind.allCases.map(AccessTarget.resource) + [.tokens, .auditLog]
 
     /// The target's name in messages.
     var title: String {

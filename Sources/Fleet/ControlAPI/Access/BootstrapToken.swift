@@ -1,7 +1,8 @@
 import FleetModel
 import Foundation
 
-/// The administrator's token that a new control plane writes into its state directory, so that somebody can make others.
+/// The administrator's token that a new control plane writes into its state directory, so that somebody can make
+/// others.
 public struct BootstrapToken: Sendable {
     /// The file, readable by its owner alone.
     public let path: String

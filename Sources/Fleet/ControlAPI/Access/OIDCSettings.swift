@@ -44,7 +44,8 @@ public struct OIDCSettings: Sendable, Hashable {
     /// The provider must be reached by TLS, unless it is on this machine.
     func check() throws {
         guard let address = URL(string: issuer), let host = address.host, address.query == nil else {
-            throw ServerError("the OIDC issuer \(issuer) is no address; write it as in the provider's discovery document")
+            throw ServerError(
+                "the OIDC issuer \(issuer) is no address; write it as in the provider's discovery document")
         }
         guard address.scheme == "https" || (address.scheme == "http" && ListenAddress.isLoopback(host)) else {
             throw ServerError("the OIDC issuer \(issuer) must be an https address, or be on loopback")

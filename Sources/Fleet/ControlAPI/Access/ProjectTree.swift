@@ -21,7 +21,8 @@ struct ProjectTree: Sendable {
     /// The project right above; nil at the top, and for one that does not exist.
     func parent(of project: String) async throws -> String? {
         let reference = ResourceReference(kind: .project, name: project)
-        guard let entry = try await storing({ () async throws(StoreError) in try await store.get(reference.storeKey()) })
+        guard
+            let entry = try await storing({ () async throws(StoreError) in try await store.get(reference.storeKey()) })
         else { return nil }
         let document = try ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
         return document.json["spec"]?["parent"]?.text

@@ -76,7 +76,8 @@ public final class AuditLog: Sendable {
         var found: [AuditRecord] = []
         for path in try AuditLog.files(folder) {
             // A file's name says with which record it begins; whole files before the one asked for are passed over.
-            if let next = try AuditLog.files(folder).first(where: { AuditLog.first(of: $0) > AuditLog.first(of: path) }),
+            if let next = try AuditLog.files(folder).first(where: { AuditLog.first(of: $0) > AuditLog.first(of: path) }
+            ),
                 AuditLog.first(of: next) <= sequence + 1
             {
                 continue
@@ -122,8 +123,9 @@ public final class AuditLog: Sendable {
         let length = bytes.lastIndex(of: UInt8(ascii: "\n")).map { $0 - bytes.startIndex + 1 } ?? 0
         bytes = bytes.prefix(length)
         var chain = AuditChain()
-        if let before = files.last(where: { $0 != path }), let last = FileManager.default.contents(atPath: before)?
-            .split(separator: UInt8(ascii: "\n")).last,
+        if let before = files.last(where: { $0 != path }),
+            let last = FileManager.default.contents(atPath: before)?
+                .split(separator: UInt8(ascii: "\n")).last,
             let record = try? JSONDecoder().decode(AuditRecord.self, from: last)
         {
             chain = AuditChain(sequence: record.sequence, head: record.hash ?? "")

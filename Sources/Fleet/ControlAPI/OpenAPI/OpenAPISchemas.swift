@@ -156,7 +156,8 @@ enum OpenAPISchemas {
         [
             "type": "object", "required": ["apiVersion", "kind", "metadata", "items"], "additionalProperties": false,
             "properties": [
-                "apiVersion": ["const": .string(resourceAPIVersion)], "kind": ["const": .string("\(kind.rawValue)List")],
+                "apiVersion": ["const": .string(resourceAPIVersion)],
+                "kind": ["const": .string("\(kind.rawValue)List")],
                 "metadata": [
                     "type": "object", "required": ["revision"], "additionalProperties": false,
                     "properties": ["revision": ["type": "integer"], "continue": ["type": "string"]],

@@ -57,7 +57,8 @@ struct ControlResponder: HTTPResponder {
         service.parts.observe(
             RequestMeasure(operation: operation, status: answer.status, duration: .now - begin))
         context.logger.debug(
-            "answered", metadata: ["operation": "\(operation)", "status": "\(answer.status)", "request": "\(requestID)"])
+            "answered",
+            metadata: ["operation": "\(operation)", "status": "\(answer.status)", "request": "\(requestID)"])
         let response = ControlResponder.response(answer, requestID)
         return request.method == .head ? response.createHeadResponse() : response
     }
@@ -91,7 +92,8 @@ struct ControlResponder: HTTPResponder {
             throw Problem(.badRequest, "HEAD does not go with watch=true")
         }
         let call = APICall(
-            route: route, path: request.uri.path, requestID: requestID, identity: identity, authorization: authorization,
+            route: route, path: request.uri.path, requestID: requestID, identity: identity,
+            authorization: authorization,
             parameters: parameters, query: query, headers: headers, body: try await body(request, route))
         return try await route.handle(service, call)
     }
@@ -148,6 +150,8 @@ struct ControlResponder: HTTPResponder {
                     return Array(buffer: try await body.collect(upTo: ControlResponder.bodyByteCountMax))
                 } catch is NIOTooManyBytesError {
                     throw tooLarge
+                } catch {
+                    throw Problem(.badRequest, "the body broke off, or breaks HTTP's rules")
                 }
             }
             group.addTask {

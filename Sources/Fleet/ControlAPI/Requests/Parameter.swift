@@ -40,7 +40,8 @@ struct Parameter: Sendable {
             return nil
         case .boolean: return value == "true" || value == "false" ? nil : "must be true or false"
         case .selector: return LabelSelector(value) == nil ? "must be like a=b,c!=d,e,!f" : nil
-        case .text(let max): return (1...max).contains(value.unicodeScalars.count) ? nil : "must have 1 to \(max) characters"
+        case .text(let max):
+            return (1...max).contains(value.unicodeScalars.count) ? nil : "must have 1 to \(max) characters"
         case .entityTag: return EntityTag(value) == nil ? "must be an entity tag such as \"17\", or *" : nil
         }
     }
@@ -65,7 +66,8 @@ extension Parameter {
         name: "revision", place: .query, form: .integer(0...Int64.max),
         summary: "With watch: begins after this revision; without it, with all that there is.")
     static let dryRun = Parameter(
-        name: "dryRun", place: .query, form: .boolean, summary: "Checks and answers as if it was done, and does nothing.")
+        name: "dryRun", place: .query, form: .boolean,
+        summary: "Checks and answers as if it was done, and does nothing.")
     static let ifMatch = Parameter(
         name: "If-Match", place: .header, form: .entityTag, summary: "Only where the entity tag is still this one.")
     static let ifNoneMatch = Parameter(

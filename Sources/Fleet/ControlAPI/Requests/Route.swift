@@ -89,7 +89,9 @@ struct RouteMatcher: Sendable {
     /// Looks an address's path up.
     func match(_ method: HTTPRequest.Method, path: String) -> Match {
         let segments = RouteMatcher.segments(path)
-        guard let node = find(segments[...], in: root), !node.routes.isEmpty else { return .nothing }
+        guard !segments.contains(""), let node = find(segments[...], in: root), !node.routes.isEmpty else {
+            return .nothing
+        }
         guard let route = node.routes[method] ?? (method == .head ? node.routes[.get] : nil) else {
             return .otherMethods(node.routes.keys.sorted { $0.rawValue < $1.rawValue })
         }
@@ -121,7 +123,7 @@ struct RouteMatcher: Sendable {
         }
     }
 
-    /// The parts between slashes; an empty one is a part that matches nothing.
+    /// The parts between slashes.
     private static func segments(_ path: String) -> [Substring] {
         path == "/" ? [] : path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
     }

@@ -7,7 +7,9 @@ extension RouteTable {
         let inProject: [Parameter] = kind.isInProject ? [.project] : []
         let folder = kind.isInProject ? "/api/v1/projects/{project}/\(kind.plural)" : "/api/v1/\(kind.plural)"
         let plural = pluralName(kind)
-        var routes = [list(kind, "/api/v1/\(kind.plural)", "list\(plural)", "Lists or watches every \(kind.rawValue).", [])]
+        var routes = [
+            list(kind, "/api/v1/\(kind.plural)", "list\(plural)", "Lists or watches every \(kind.rawValue).", [])
+        ]
         if kind.isInProject {
             routes.append(
                 list(kind, folder, "listProject\(plural)", "Lists or watches a project's \(plural).", inProject))

@@ -67,7 +67,8 @@ enum RouteTable {
             problems: [.notFound, .conflict], isAudited: true
         ) { try await $0.revokeToken($1) },
         Route(
-            method: .get, path: "/api/v1/audit", operation: "listAuditRecords", summary: "Lists the audit log's records.",
+            method: .get, path: "/api/v1/audit", operation: "listAuditRecords",
+            summary: "Lists the audit log's records.",
             access: .role(.read, .auditLog), parameters: [.after, .limit], answer: .object("AuditPage")
         ) { try await $0.auditRecords($1) },
         Route(
@@ -87,7 +88,8 @@ enum RouteTable {
             access: .role(.read, .resource(.node)), answer: .text("text/plain"), problems: [.unavailable]
         ) { try await $0.metrics($1) },
         Route(
-            method: .get, path: "/healthz", operation: "getHealth", summary: "Says that the server runs.", access: .open,
+            method: .get, path: "/healthz", operation: "getHealth", summary: "Says that the server runs.",
+            access: .open,
             answer: .text("text/plain")
         ) { _, _ in .plain("ok\n") },
         Route(

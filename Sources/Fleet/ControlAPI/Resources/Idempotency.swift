@@ -42,7 +42,9 @@ struct IdempotencyRecord: Codable, Sendable {
 
     /// Forgets what is too old.
     static func sweep(_ store: any FleetStore, now: Timestamp) async throws {
-        let entries = try await storing { () async throws(StoreError) in try await store.listAll(StorePrefix(prefix)).entries }
+        let entries = try await storing { () async throws(StoreError) in
+            try await store.listAll(StorePrefix(prefix)).entries
+        }
         for entry in entries {
             let record = try? JSONDecoder().decode(IdempotencyRecord.self, from: Data(entry.value))
             if let record, now - record.at < lifetime { continue }

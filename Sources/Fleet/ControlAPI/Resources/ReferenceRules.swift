@@ -78,9 +78,10 @@ struct ReferenceCheck: AdmissionCheck {
         }
         let users = try await users(of: reference)
         guard !users.isEmpty else { return }
+        let isMore = users.count == ReferenceCheck.listedMax
         var problem = Problem(
             .inUse,
-            "\(reference) is used by \(users.count == ReferenceCheck.listedMax ? "at least " : "")\(users.count) others; "
+            "\(reference) is used by \(isMore ? "at least " : "")\(users.count) others; "
                 + "delete or change them first: \(users.prefix(3).map(\.description).joined(separator: ", "))")
         problem.usedBy = users
         throw problem
@@ -112,7 +113,9 @@ struct ReferenceCheck: AdmissionCheck {
         _ folder: String, where isUser: (StoredText) throws -> Bool
     ) async throws -> [ResourceReference] {
         var found: [ResourceReference] = []
-        let entries = try await storing { () async throws(StoreError) in try await store.listAll(StorePrefix(folder)).entries }
+        let entries = try await storing { () async throws(StoreError) in
+            try await store.listAll(StorePrefix(folder)).entries
+        }
         for entry in entries {
             guard let text = StoredText(entry), try isUser(text) else { continue }
             found.append(text.reference)

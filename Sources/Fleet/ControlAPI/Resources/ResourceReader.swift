@@ -18,7 +18,8 @@ struct ResourceReader: Sendable {
 
     /// One resource, or nil.
     func find(_ reference: ResourceReference) async throws -> StoredText? {
-        try await storing { () async throws(StoreError) in try await store.get(reference.storeKey()) }.flatMap(StoredText.init)
+        try await storing { () async throws(StoreError) in try await store.get(reference.storeKey()) }.flatMap(
+            StoredText.init)
     }
 
     static func missing(_ reference: ResourceReference) -> Problem {

@@ -120,7 +120,8 @@ extension ControlService {
             throw Problem(ManifestError([FieldProblem("status", "is missing, or no object")]))
         }
         let wanted = try ResourceWriter.status(status, of: kind.type)
-        let outcome = try await writer.putStatus(at: call.reference(kind), verb: .writeStatus, call: call) { _ in wanted }
+        let outcome = try await writer.putStatus(at: call.reference(kind), verb: .writeStatus, call: call) { _ in wanted
+        }
         return try ControlService.answer(outcome, isDryRun: call.isDryRun)
     }
 
