@@ -133,9 +133,20 @@ let runtimeTargets: [Target] = [
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
     module("FleetModel", .fleet, uses: ["NodeModel"]),
+    module("Manifests", .fleet, uses: ["FleetModel", .product(name: "Yams", package: "Yams")]),
+    module(
+        "FleetClient", .fleet,
+        uses: [
+            "FleetModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
+            .product(name: "NIOSSL", package: "swift-nio-ssl"),
+        ]),
     module(
         "CLICommands", .commandLine,
-        uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
+        uses: [
+            "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests", "WireProtocol", "Transport",
+            "Primitives", "CPosix", arguments, log,
+        ]),
     program("roost", .commandLine, uses: ["CLICommands"]),
     module(
         "GPUTestKit", .testing,
@@ -165,7 +176,8 @@ let runtimeTargets: [Target] = [
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
-    tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
+    tests("Manifests", uses: ["Manifests", "FleetModel"]),
+    tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
     tests("Tidy", uses: []),
 ]
 
@@ -189,6 +201,10 @@ let package = Package(
         : [
             .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
             .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+            .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+            .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+            .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
+            .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         ],
     targets: clientTargets + (isEmbedded ? [] : runtimeTargets)
 )

@@ -22,7 +22,10 @@ struct TierTests {
         "Client": ["Synchronization"],
         "Worker": ["Synchronization", "Logging", "Glibc"],
         "Node": ["Synchronization", "Foundation", "Logging", "Glibc"],
-        "Fleet": ["Synchronization", "Foundation", "Logging", "Glibc"],
+        "Fleet": [
+            "Synchronization", "Foundation", "Logging", "Glibc", "AsyncHTTPClient", "NIOCore", "NIOHTTP1", "NIOSSL",
+            "Yams",
+        ],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
         "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],
     ]

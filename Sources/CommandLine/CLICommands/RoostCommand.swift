@@ -1,6 +1,8 @@
 public import ArgumentParser
+import FleetClient
 import Foundation
 import Glibc
+import Manifests
 import NodeAgent
 
 /// The command `roost`.
@@ -20,15 +22,31 @@ public struct RoostCommand: ParsableCommand {
         subcommands: [
             UpCommand.self, DownCommand.self, RunCommand.self, ListCommand.self, TopCommand.self, DevicesCommand.self,
             DoctorCommand.self, WorkerCommand.self, VersionCommand.self,
+        ],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Pool",
+                subcommands: [
+                    ApplyCommand.self, GetCommand.self, DescribeCommand.self, DeleteCommand.self, DiffCommand.self,
+                    EditCommand.self, ExplainCommand.self, WhyCommand.self, PlanCommand.self, ConvertCommand.self,
+                    CordonCommand.self, UncordonCommand.self, DrainCommand.self,
+                ]),
+            CommandGroup(
+                name: "Access",
+                subcommands: [LoginCommand.self, ContextCommand.self, TokenCommand.self, WhoamiCommand.self]),
         ])
 
     public init() {}
 
     /// Runs the program's command line and exits with its status.
-    public static func runCommandLine() -> Never {
+    public static func runCommandLine() async -> Never {
         do {
             var command = try parseAsRoot()
-            try command.run()
+            if var command = command as? any AsyncParsableCommand {
+                try await command.run()
+            } else {
+                try command.run()
+            }
             Glibc.exit(0)
         } catch {
             CommandExit(error).leave()
@@ -65,6 +83,13 @@ struct CommandExit: Equatable {
         if let error = error as? AgentError {
             status = CommandExit.failure
             text = "roost: \(error.message)"
+        } else if let error = error as? FleetClientError {
+            let failure = CommandFailure(error)
+            status = failure.status
+            text = "roost: \(failure.message)"
+        } else if let error = error as? ManifestReadError {
+            status = CommandExit.failure
+            text = error.description
         } else if let error = error as? CommandFailure {
             status = error.status
             text = "roost: \(error.message)"

@@ -1,3 +1,3 @@
 import CLICommands
 
-RoostCommand.runCommandLine()
+await RoostCommand.runCommandLine()
