@@ -170,6 +170,7 @@ let runtimeTargets: [Target] = [
     module("Admission", .fleet, settings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     module("Scheduling", .fleet, settings: optimized),
     module("ControlPlane", .fleet, uses: ["FleetModel", "FleetStore", "Scheduling", "Admission", log]),
+    module("Manifests", .fleet, uses: ["FleetModel", .product(name: "Yams", package: "Yams")]),
     module(
         "FleetClient", .fleet,
         uses: [
@@ -195,8 +196,8 @@ let runtimeTargets: [Target] = [
     module(
         "CLICommands", .commandLine,
         uses: [
-            "FleetAgent", "FleetClient", "FleetModel", "NodeAgent", "NodeModel", "WireProtocol", "Transport",
-            "Primitives", "CPosix", arguments, log,
+            "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel", "WireProtocol",
+            "Transport", "Primitives", "CPosix", arguments, log,
         ]),
     program("roost", .commandLine, uses: ["CLICommands"]),
     module(
@@ -246,7 +247,8 @@ let runtimeTargets: [Target] = [
             "ControlAPI", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes, httpClient, jwt,
             cryptoExtras, log,
         ] + nio),
-    tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
+    tests("Manifests", uses: ["Manifests", "FleetModel"]),
+    tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
     tests("Tidy", uses: []),
 ]
 
@@ -282,6 +284,7 @@ let package = Package(
             .package(url: "https://github.com/apple/swift-certificates", exact: "1.21.1"),
             .package(url: "https://github.com/apple/swift-asn1", exact: "1.7.4"),
             .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
+            .package(url: "https://github.com/jpsim/Yams", exact: "6.2.2"),
         ],
     targets: clientTargets + (isEmbedded ? [] : runtimeTargets)
 )

@@ -26,7 +26,7 @@ struct TierTests {
             "Synchronization", "Foundation", "Logging", "Glibc", "ArgumentParser", "AsyncHTTPClient", "Crypto",
             "HTTPTypes", "Hummingbird", "HummingbirdCore", "HummingbirdTLS", "JWTKit", "NIOCore",
             "NIOFoundationCompat", "NIOHTTP1", "NIOPosix", "NIOSSL", "ServiceLifecycle", "SwiftASN1", "UnixSignals",
-            "X509",
+            "X509", "Yams",
         ],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
         "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],

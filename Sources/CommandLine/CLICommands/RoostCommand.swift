@@ -1,6 +1,8 @@
 public import ArgumentParser
+import FleetClient
 import Foundation
 import Glibc
+import Manifests
 import NodeAgent
 
 /// The command `roost`.
@@ -20,6 +22,18 @@ public struct RoostCommand: AsyncParsableCommand {
         subcommands: [
             UpCommand.self, DownCommand.self, RunCommand.self, ListCommand.self, TopCommand.self, DevicesCommand.self,
             DoctorCommand.self, WorkerCommand.self, JoinCommand.self, LeaveCommand.self, VersionCommand.self,
+        ],
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Pool",
+                subcommands: [
+                    ApplyCommand.self, GetCommand.self, DescribeCommand.self, DeleteCommand.self, DiffCommand.self,
+                    EditCommand.self, ExplainCommand.self, WhyCommand.self, PlanCommand.self, ConvertCommand.self,
+                    CordonCommand.self, UncordonCommand.self, DrainCommand.self,
+                ]),
+            CommandGroup(
+                name: "Access",
+                subcommands: [LoginCommand.self, ContextCommand.self, TokenCommand.self, WhoamiCommand.self]),
         ])
 
     public init() {}
@@ -28,7 +42,7 @@ public struct RoostCommand: AsyncParsableCommand {
     public static func runCommandLine() -> Never {
         do {
             var command = try parseAsRoot()
-            if let command = command as? any AsyncParsableCommand & Sendable { runAside(command) }
+            if let command = command as? any AsyncParsableCommand { runAside(command) }
             // Commands that start processes or are the daemon must be on the main thread, before there are others.
             try command.run()
             Glibc.exit(0)
@@ -39,9 +53,11 @@ public struct RoostCommand: AsyncParsableCommand {
 }
 
 /// Runs a command that talks over the network, while the main thread waits for its end.
-private func runAside(_ command: any AsyncParsableCommand & Sendable) -> Never {
+private func runAside(_ command: any AsyncParsableCommand) -> Never {
+    // SAFETY: this thread does not touch it any more.
+    nonisolated(unsafe) let parsed = command
     Task.detached {
-        var command = command
+        var command = parsed
         do {
             try await command.run()
             Glibc.exit(0)
@@ -81,6 +97,13 @@ struct CommandExit: Equatable {
         if let error = error as? AgentError {
             status = CommandExit.failure
             text = "roost: \(error.message)"
+        } else if let error = error as? FleetClientError {
+            let failure = CommandFailure(error)
+            status = failure.status
+            text = "roost: \(failure.message)"
+        } else if let error = error as? ManifestReadError {
+            status = CommandExit.failure
+            text = error.description
         } else if let error = error as? CommandFailure {
             status = error.status
             text = "roost: \(error.message)"

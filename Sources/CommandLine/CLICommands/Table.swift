@@ -1,7 +1,7 @@
 /// A table as text: a line of titles, then a line for each row, columns two spaces apart.
-struct Table: Equatable {
+struct Table: Equatable, Sendable {
     /// A column.
-    struct Column: Equatable {
+    struct Column: Equatable, Sendable {
         var title: String
         var isNumber: Bool
 

@@ -77,7 +77,8 @@ public final class FleetClient: Sendable {
     ///
     /// - Throws: ``FleetClientError`` with the server's problem, or with why it could not be reached.
     public func send<Body: Decodable & Sendable>(
-        _ method: Method, _ path: String, _ options: Options = Options(), body: (some Encodable)? = Optional<Never>.none,
+        _ method: Method, _ path: String, _ options: Options = Options(),
+        body: (some Encodable)? = Optional<Never>.none,
         as type: Body.Type = Body.self
     ) async throws -> Body {
         let bytes = try await bytes(method, path, options, body: body)
@@ -85,7 +86,8 @@ public final class FleetClient: Sendable {
             return try JSONDecoder().decode(type, from: bytes)
         } catch {
             throw FleetClientError(
-                status: 0, title: "Unexpected answer", detail: "The answer to \(method.rawValue) \(path) can't be read: \(error).")
+                status: 0, title: "Unexpected answer",
+                detail: "The answer to \(method.rawValue) \(path) can't be read: \(error).")
         }
     }
 

@@ -1,4 +1,5 @@
 import ControlAPI
+import ControlPlane
 import EtcdFleetStore
 import FleetModel
 import FleetStore
@@ -14,6 +15,7 @@ struct ServerAssembly {
 
     private let store: any FleetStore
     private let server: ControlServer
+    private let control: ControlLoopService
     private let logger: Logger
 
     init(_ options: ServeCommand, address: ListenAddress, logger: Logger) async throws {
@@ -40,6 +42,14 @@ struct ServerAssembly {
         parts.surroundings = surroundings
         parts.rateLimit = RateLimit(burst: options.rateLimit * 2, perSecond: options.rateLimit)
         if let folder = options.dashboard { parts.dashboard = try DashboardFiles(folder: folder) }
+        let environment = MachineEnvironment()
+        let loop = ControlLoop(store: store, environment: environment, log: logger)
+        let service = FleetService(loop: loop, store: store, environment: environment)
+        parts.operations = FleetOperationsAdapter(service: service)
+        let candidate = try Candidate(
+            store: store, election: "control", identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",
+            clock: ContinuousClock())
+        control = ControlLoopService(loop: loop, candidate: candidate, logger: logger)
         let scheme = listening.certificatePath == nil ? "http" : "https"
         server = try ControlServer(parts, listening: listening, logger: logger) { port in
             let listening = ListenAddress(host: address.host, port: port)
@@ -51,7 +61,7 @@ struct ServerAssembly {
     func run() async throws {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                services: [control, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         await store.close()
     }
