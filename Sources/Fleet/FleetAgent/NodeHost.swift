@@ -17,10 +17,10 @@ public struct NodeHost: VirtualGPUHost {
 
     public var memory: MemoryQuantity { MemoryQuantity(mebibytes: Int64(Machine.memoryByteCount() >> 20)) }
 
-    public func devices() -> [DeviceReport] {
+    public func devices() -> [FleetModel.DeviceReport] {
         agent.devices.map { device in
             let isSoftware = device.kind == .software
-            return DeviceReport(
+            return FleetModel.DeviceReport(
                 id: device.id.rawValue, vendor: isSoftware ? "software" : "nvidia",
                 model: isSoftware ? "software" : device.name,
                 memory: MemoryQuantity(mebibytes: Int64(clamping: device.memory.wholeMebibytes)))

@@ -13,8 +13,8 @@ protocol FleetConnection: Sendable {
     func watch(
         _ kind: ResourceKind, project: String?, after revision: Int64
     ) -> AsyncThrowingStream<FleetClient.Change, any Error>
-    func why(_ workload: ResourceReference) async throws -> WhyAnswer
-    func plan(_ documents: [ResourceDocument]) async throws -> PlanAnswer
+    func why(_ workload: ResourceReference) async throws -> Explanation
+    func plan(_ documents: [ResourceDocument]) async throws -> Plan
     func whoami() async throws -> Identity
     func createToken(_ request: TokenRequest) async throws -> NewToken
     func tokens() async throws -> [TokenDescription]

@@ -236,26 +236,22 @@ struct PlanCommand: AsyncParsableCommand {
         case .json: session.console.line(ManifestWriter.json(try JSONValue(encoding: plan)))
         case .table:
             session.console.line(PlanCommand.table(plan).text)
-            if let cost = plan.costPerHour {
+            if let cost = plan.pricePerHour {
                 session.console.line(String(format: "Costs %.2f %@ an hour.", cost, plan.currency ?? ""))
             }
         }
-        let waiting = plan.replicas.filter { $0.node == nil }.count
-        if waiting > 0 { session.console.note("\(waiting) of \(plan.replicas.count) replicas would wait.") }
+        let waiting = plan.placements.filter { $0.node == nil }.count
+        if waiting > 0 { session.console.note("\(waiting) of \(plan.placements.count) replicas would wait.") }
     }
 
-    static func table(_ plan: PlanAnswer) -> Table {
+    static func table(_ plan: Plan) -> Table {
         Table(
             columns: [.words("WORKLOAD"), .numbers("REPLICA"), .words("NODE"), .words("DEVICES"), .words("NOTES")],
-            rows: plan.replicas.map { replica in
-                var notes: [String] = []
-                if replica.isRemote { notes.append("its program on another node") }
-                if !replica.evicts.isEmpty { notes.append("evicts " + replica.evicts.joined(separator: ", ")) }
-                if let why = replica.why { notes.append(why) }
+            rows: plan.placements.map { placement in
+                let devices = placement.devices ?? []
                 return [
-                    replica.workload, "\(replica.replica)", replica.node ?? "waits",
-                    replica.devices.isEmpty ? "-" : replica.devices.joined(separator: ","),
-                    notes.joined(separator: "; "),
+                    placement.workload.name, "\(placement.replica)", placement.node ?? "waits",
+                    devices.isEmpty ? "-" : devices.joined(separator: ","), placement.message ?? "",
                 ]
             })
     }

@@ -26,31 +26,26 @@ struct WhyCommand: AsyncParsableCommand {
         let answer = try await session.connection.why(session.reference(.workload, name))
         switch output.format {
         case .json: session.console.line(ManifestWriter.json(try JSONValue(encoding: answer)))
-        case .table: session.console.line(WhyCommand.text(answer, name: name, now: session.now))
+        case .table: session.console.line(WhyCommand.text(answer, name: name))
         }
     }
 
-    static func text(_ answer: WhyAnswer, name: String, now: Timestamp) -> String {
-        var parts: [String] = []
-        var head = "\(name) is \(answer.phase.rawValue). \(answer.summary)"
-        if answer.waiting > 0 {
-            head += "\n\(answer.waiting) \(answer.waiting == 1 ? "replica waits" : "replicas wait")"
-            if let since = answer.since {
-                head += " for \(NodeTables.age(max(0, (now - since).milliseconds / 1000)))"
-            }
-            if let position = answer.queuePosition { head += ", at place \(position) of the queue" }
-            head += "."
-        }
-        parts.append(head)
-        if !answer.rejections.isEmpty {
+    static func text(_ answer: Explanation, name: String) -> String {
+        var head = "\(name) is \(answer.phase.rawValue). \(answer.verdict)"
+        if let position = answer.queuePosition { head += "\nIt stands at place \(position) of the queue." }
+        var parts = [head]
+        if !answer.reasons.isEmpty {
             let table = Table(
-                columns: [.numbers("DEVICES"), .numbers("NODES"), .words("REASON"), .words("MEANING")],
-                rows: answer.rejections.map { ["\($0.devices)", "\($0.nodes)", $0.reason, $0.message] })
+                columns: [.numbers("DEVICES"), .words("REASON"), .words("MEANING")],
+                rows: answer.reasons.map { ["\($0.devices)", $0.reason, $0.message] })
             parts.append("Passed over:\n" + table.text)
         }
         if let nearest = answer.nearest {
-            let place = nearest.device.map { "\(nearest.node), \($0)" } ?? nearest.node
-            parts.append("Nearest fit: \(place): \(nearest.message)")
+            let missing = [
+                nearest.missing.compute.map { "\($0) of compute" }, nearest.missing.memory.map { "\($0) of memory" },
+            ].compactMap(\.self)
+            let place = nearest.device.isEmpty ? nearest.node : "\(nearest.device) of \(nearest.node)"
+            parts.append("Nearest fit: \(place) lacks \(missing.joined(separator: " and ")).")
         }
         if !answer.remedies.isEmpty {
             parts.append("What would help:\n" + answer.remedies.map { "- \($0)" }.joined(separator: "\n"))
