@@ -15,12 +15,16 @@ struct RunCommand: ParsableCommand {
             command's: 128 + the signal's number where one ended it, 125 where there was no vGPU, 126 and 127 where \
             the program could not be executed or found.
 
+            With --pool, --project, --context or --server it asks a pool's control plane (`roost login`): the program \
+            runs here, its vGPU wherever the pool has room; the workload that it makes there ends with it.
+
             With --endpoint it uses a worker that runs elsewhere, without a daemon. The worker's token comes from \
             --token-file or from the variable ROOST_TOKEN; never from the command line, which others can read.
 
             EXAMPLES
               roost run -- python train.py
               roost run --vram 4GiB --compute 50% --gpus 2 -- ./a.out --steps 10
+              roost run --pool main --vram 8GiB -- python train.py
               roost run --endpoint tcp://gpu-host:7070 --token-file token -- python train.py
             """)
 
@@ -52,6 +56,16 @@ struct RunCommand: ParsableCommand {
             "Use workers that serve here instead of asking the daemon; several with semicolons between.",
             valueName: "url"))
     var endpoint: String?
+
+    @OptionGroup var fleet: FleetOptions
+
+    @Option(help: ArgumentHelp("Ask a pool's control plane instead of this machine's daemon.", valueName: "name"))
+    var pool: String?
+
+    @Option(
+        name: [.customShort("p"), .long],
+        help: ArgumentHelp("The project in the pool. Default: the context's.", valueName: "name"))
+    var project: String?
 
     @Option(
         name: .customLong("token-file"),
@@ -89,12 +103,13 @@ struct RunCommand: ParsableCommand {
         guard (1...GPURequest.countMax).contains(gpus) else {
             throw ValidationError("--gpus takes 1 to \(GPURequest.countMax).")
         }
+        if isForPool, endpoint != nil { throw ValidationError("--endpoint names a worker, the others a pool.") }
         if !tokenFiles.isEmpty, endpoint == nil { throw ValidationError("--token-file goes with --endpoint.") }
         if let defect = request.defect { throw ValidationError(defect) }
     }
 
     /// What is executed: the program, or what prepares its namespace and then becomes the program.
-    private var executed: [String] {
+    var executed: [String] {
         guard deviceFiles else { return program }
         let installation = Installation(environment: ProcessInfo.processInfo.environment)
         return [installation.toolDirectory + "/with-device-files"] + program
@@ -118,6 +133,8 @@ struct RunCommand: ParsableCommand {
         let status: Int32
         if let endpoint {
             status = try runner.run(executed, environment: environment(for: try remoteSetting(endpoint)))
+        } else if isForPool {
+            status = try runInPool(runner)
         } else {
             status = try runLeased(runner)
         }

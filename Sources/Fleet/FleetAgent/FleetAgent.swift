@@ -21,9 +21,6 @@ public final class FleetAgent: Sendable {
         public var files: ClientFiles
         /// What programs and workers inherit.
         public var environment: [String: String]
-        /// How long one heartbeat may wait for news.
-        public var wait = TimeSpan.seconds(3)
-
         /// Describes an agent.
         public init(
             node: String, address: String, version: String, logDirectory: String, files: ClientFiles,
@@ -49,6 +46,8 @@ public final class FleetAgent: Sendable {
 
     private struct State {
         var core: AgentCore
+        /// How long one heartbeat may wait for news.
+        var wait = TimeSpan.seconds(1)
         var running: [String: any HeldVirtualGPU] = [:]
     }
 
@@ -85,18 +84,24 @@ public final class FleetAgent: Sendable {
 
     /// One heartbeat. Its answer waits at the control plane for something new; news of our own cuts the wait short.
     private func beat() async throws {
-        let (reports, epoch, seen) = state.withLock { ($0.core.reports, $0.core.epoch, $0.core.seen) }
+        let (reports, epoch, seen, wait) = state.withLock { state in
+            (state.core.reports, state.core.epoch, state.core.seen, state.wait)
+        }
         var facts = NodeFacts(address: setting.address, version: setting.version)
         facts.milliProcessors = host.milliProcessors
         facts.memory = host.memory
         var heartbeat = HeartbeatRequest(epoch: epoch, facts: facts, devices: host.devices(), vgpus: reports)
         heartbeat.seen = seen
-        heartbeat.wait = setting.wait
+        heartbeat.wait = wait
         let answer = try await withNewsCuttingShort { [client, setting, heartbeat] in
             try await client.heartbeat(node: setting.node, heartbeat)
         }
         guard let answer else { return }
-        let actions = state.withLock { $0.core.take(answer, told: reports) }
+        let actions = state.withLock { state in
+            // Three heartbeats fit into a lease.
+            state.wait = TimeSpan(milliseconds: answer.lease.milliseconds / 3)
+            return state.core.take(answer, told: reports)
+        }
         for action in actions { perform(action) }
     }
 

@@ -1,5 +1,7 @@
 import ArgumentParser
 import ControlAPI
+import ControlPlane
+import FleetModel
 import Foundation
 import Logging
 
@@ -57,11 +59,24 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The folder with the dashboard's files.")
     var dashboard: String?
 
+    @Option(help: "How long after its last heartbeat a node counts as ready.", transform: ServeCommand.span)
+    var lease = NodeLifecycle().leaseSpan
+
+    @Option(help: "How long after its last heartbeat a node's work goes elsewhere.", transform: ServeCommand.span)
+    var loss = NodeLifecycle().lossSpan
+
     @Flag(help: "Demand no token: whoever reaches the server may do everything. On loopback alone.")
     var open = false
 
     @Option(help: "What is logged: trace, debug, info, warning, error.")
     var logLevel = "info"
+
+    @Sendable private static func span(_ text: String) throws -> TimeSpan {
+        guard let span = TimeSpan(text), span >= .seconds(1) else {
+            throw ValidationError("'\(text)' is no time span of at least 1s, such as 10s or 2m")
+        }
+        return span
+    }
 
     func run() async throws {
         guard let address = ListenAddress(listen) else {

@@ -43,8 +43,11 @@ struct ServerAssembly {
         parts.rateLimit = RateLimit(burst: options.rateLimit * 2, perSecond: options.rateLimit)
         if let folder = options.dashboard { parts.dashboard = try DashboardFiles(folder: folder) }
         let environment = MachineEnvironment()
-        let loop = ControlLoop(store: store, environment: environment, log: logger)
-        let service = FleetService(loop: loop, store: store, environment: environment)
+        var settings = FleetCore.Settings()
+        settings.nodes.leaseSpan = options.lease
+        settings.nodes.lossSpan = options.loss
+        let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger)
+        let service = FleetService(loop: loop, store: store, environment: environment, leaseSpan: options.lease)
         parts.operations = FleetOperationsAdapter(service: service)
         let candidate = try Candidate(
             store: store, election: "control", identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",

@@ -3,13 +3,14 @@ public import FleetModel
 /// Decides what a node's heartbeat changes in the store, and what its agent is told.
 public struct HeartbeatDigest: Sendable {
     /// A heartbeat that changes nothing else is written once in this time, so that nodes cost few writes.
-    public var writeSpan = TimeSpan.seconds(3)
+    public var writeSpan: TimeSpan
     /// How long a node counts as ready after a heartbeat.
     public var leaseSpan: TimeSpan
 
-    /// Keeps the usual span of writes.
+    /// Writes often enough that one lost heartbeat does not end the lease.
     public init(leaseSpan: TimeSpan) {
         self.leaseSpan = leaseSpan
+        writeSpan = TimeSpan(milliseconds: min(3000, leaseSpan.milliseconds / 3))
     }
 
     /// Why a heartbeat is refused.

@@ -1,0 +1,244 @@
+"""A pool of two nodes: a control plane, two daemons that join it, programs that know nothing of it."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from conftest import PREFIX, Program, wait_until
+
+ROOST = PREFIX / "bin" / "roost"
+SERVER = PREFIX / "bin" / "roost-server"
+
+POOL = """
+apiVersion: roost/v1
+kind: Pool
+metadata: {name: main}
+spec: {default: true}
+---
+apiVersion: roost/v1
+kind: Project
+metadata: {name: research}
+---
+apiVersion: roost/v1
+kind: Quota
+metadata: {name: research}
+spec: {project: research, requests: {compute: 50%}}
+"""
+
+
+def workload(name, project="default", replicas=1, compute="100%", memory="256MiB", more=""):
+    return f"""
+apiVersion: roost/v1
+kind: Workload
+metadata: {{name: {name}, project: {project}}}
+spec:
+  replicas: {replicas}
+  resources: {{compute: {compute}, memory: {memory}}}
+{more}"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Pool:
+    """A control plane with its nodes, and the command line that talks to it."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.port = free_port()
+        self.state = folder / "server"
+        self.environment = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
+        for name in ("ROOST_SERVER", "ROOST_API_TOKEN", "ROOST_CONTEXT", "ROOST_STATE_DIR"):
+            self.environment.pop(name, None)
+        self.nodes = {}
+        self.start_server()
+        wait_until((self.state / "admin.token").exists, "the administrator's token is there", seconds=30)
+        self.roost("login", self.url, "--token-file", self.state / "admin.token")
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def start_server(self):
+        self.server = Program(
+            [SERVER, "serve", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state,
+             "--lease", "2s", "--loss", "6s"],
+            env=self.environment)
+
+        def answers():
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                return True
+            except OSError:
+                return False
+
+        wait_until(answers, "the control plane listens", seconds=30)
+
+    def roost(self, *words, text=None, status=0, state=None, seconds=60):
+        """Runs `roost` to its end and returns its standard output."""
+        environment = {**self.environment, **({"ROOST_STATE_DIR": str(state)} if state else {})}
+        result = subprocess.run(
+            [str(ROOST), *map(str, words)], input=text, env=environment, capture_output=True, text=True,
+            timeout=seconds)
+        assert result.returncode == status, f"{words}: {result.returncode}\n{result.stdout}{result.stderr}"
+        return result.stdout if status == 0 else result.stdout + result.stderr
+
+    def get(self, kind, name, project=None):
+        words = ["get", kind, name, "-o", "json"] + (["-p", project] if project else [])
+        return json.loads(self.roost(*words))
+
+    def add_node(self, name):
+        state = self.folder / name
+        self.roost("up", "--software-gpus", "1", "--device-memory", "1GiB", state=state)
+        token = self.roost("token", "create", name, "--join")
+        self.roost("join", self.url, "--name", name, "--label", f"rack={name}", text=token, state=state)
+        self.nodes[name] = state
+
+    def wait_for(self, kind, name, condition, what, project=None, seconds=30):
+        seen = {}
+
+        def holds():
+            seen["object"] = self.get(kind, name, project)
+            return condition(seen["object"])
+
+        try:
+            return wait_until(holds, what, seconds=seconds) and seen["object"]
+        except BaseException:
+            print(json.dumps(seen.get("object"), indent=1))
+            raise
+
+    def is_ready(self, workload_object):
+        return workload_object["status"]["ready"] == workload_object["spec"].get("replicas", 1)
+
+    def close(self):
+        for state in self.nodes.values():
+            subprocess.run(
+                [str(ROOST), "down", "--force"], env={**self.environment, "ROOST_STATE_DIR": str(state)},
+                capture_output=True, timeout=30)
+        self.server.process.terminate()
+        self.server.process.wait(timeout=20)
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    pool = Pool(tmp_path_factory.mktemp("p"))
+    try:
+        pool.roost("apply", "-f", "-", text=POOL)
+        for name in ("a", "b"):
+            pool.add_node(name)
+        for name in ("a", "b"):
+            pool.wait_for("node", name, lambda node: node["status"]["phase"] == "Ready", f"node {name} is ready")
+        yield pool
+    finally:
+        pool.close()
+
+
+def test_nodes_and_devices_are_listed(pool):
+    assert "Ready" in pool.roost("get", "nodes")
+    devices = json.loads(pool.roost("get", "devices", "-o", "json"))
+    items = devices["items"] if isinstance(devices, dict) else devices
+    assert sorted(item["metadata"]["name"] for item in items) == ["a.software-0", "b.software-0"]
+
+
+def test_a_program_runs_on_a_vgpu_of_the_pool(pool, programs):
+    output = pool.roost("run", "--pool", "main", "--vram", "256MiB", "--", programs["smoke"] if isinstance(
+        programs, dict) else programs / "smoke")
+    assert output.splitlines()[-1] == "PASS"
+    wait_until(
+        lambda: "run-smoke" not in pool.roost("get", "workloads"), "the workload of the program is gone", seconds=20)
+
+
+def test_replicas_are_spread_over_the_pool_and_given_back(pool):
+    pool.roost("apply", "-f", "-", text=workload("two", replicas=2))
+    pool.wait_for("workload", "two", pool.is_ready, "both replicas serve")
+    vgpus = json.loads(pool.roost("get", "vgpus", "-o", "json"))
+    items = vgpus["items"] if isinstance(vgpus, dict) else vgpus
+    assert sorted(item["spec"]["node"] for item in items if item["spec"]["workload"] == "two") == ["a", "b"]
+
+    pool.roost("apply", "-f", "-", text=workload("late"))
+    late = pool.wait_for("workload", "late", lambda it: it["status"].get("waiting"), "it says why it waits")
+    assert "None of 2 devices on 2 nodes fits" in late["status"]["waiting"]
+    assert "too little compute free" in pool.roost("why", "late")
+    pool.roost("delete", "workload", "two")
+    pool.wait_for("workload", "late", pool.is_ready, "it has the room that became free")
+    pool.roost("delete", "workload", "late")
+
+
+def test_a_quota_holds(pool):
+    pool.roost("apply", "-f", "-", text=workload("big", project="research", compute="60%"))
+    big = pool.wait_for(
+        "workload", "big", lambda it: it["status"].get("waiting"), "it says why it waits", project="research")
+    assert "quota of project research" in big["status"]["waiting"]
+    pool.roost("delete", "workload", "big", "-p", "research")
+
+
+def test_a_plan_does_nothing(pool, tmp_path):
+    manifest = tmp_path / "plan.yaml"
+    manifest.write_text(workload("planned", replicas=3))
+    output = pool.roost("plan", "-f", manifest)
+    assert output.count("software-0") == 2
+    assert "None of 2 devices" in output
+    assert "planned" not in pool.roost("get", "workloads")
+
+
+def test_a_bad_manifest_names_field_and_reason(pool):
+    text = workload("bad").replace("replicas", "replica")
+    output = pool.roost("apply", "-f", "-", text=text, status=1)
+    assert "spec.replica: is not a field; did you mean replicas?" in output
+
+
+def test_a_program_of_a_workload_runs_on_a_node(pool, programs):
+    program = programs["smoke"] if isinstance(programs, dict) else programs / "smoke"
+    more = f"  program: {{command: [{program}]}}\n"
+    pool.roost("apply", "-f", "-", text=workload("job", compute="25%", more=more))
+    pool.wait_for("workload", "job", lambda it: it["status"]["phase"] == "Succeeded", "the program ended well")
+    pool.roost("delete", "workload", "job")
+
+
+def test_nothing_is_lost_when_the_control_plane_is_killed(pool):
+    pool.roost("apply", "-f", "-", text=workload("kept", compute="50%"))
+    before = pool.wait_for("workload", "kept", pool.is_ready, "it serves")
+    vgpu = json.loads(pool.roost("get", "vgpus", "-o", "json"))
+    pool.server.process.send_signal(signal.SIGKILL)
+    pool.server.process.wait(timeout=10)
+    pool.start_server()
+    after = pool.wait_for("workload", "kept", pool.is_ready, "it serves still")
+    assert after["metadata"]["uid"] == before["metadata"]["uid"]
+    names = [item["metadata"]["name"] for item in (vgpu["items"] if isinstance(vgpu, dict) else vgpu)]
+    for name in names:
+        assert name in pool.roost("get", "vgpus")
+    pool.roost("delete", "workload", "kept")
+
+
+def test_work_of_a_lost_node_goes_elsewhere_and_the_node_comes_back(pool):
+    pool.roost("apply", "-f", "-", text=workload("moves", compute="40%"))
+    pool.wait_for("workload", "moves", pool.is_ready, "it serves")
+    vgpus = json.loads(pool.roost("get", "vgpus", "-o", "json"))
+    items = vgpus["items"] if isinstance(vgpus, dict) else vgpus
+    node = next(item["spec"]["node"] for item in items if item["spec"]["workload"] == "moves")
+    daemon = int(json.loads(pool.roost("list", "-o", "json", state=pool.nodes[node]))["daemon"]["processID"])
+    os.kill(daemon, signal.SIGSTOP)
+    try:
+        pool.wait_for("node", node, lambda it: it["status"]["phase"] == "Lost", "the node is lost")
+
+        def moved(it):
+            if not pool.is_ready(it):
+                return False
+            listed = json.loads(pool.roost("get", "vgpus", "-o", "json"))
+            items = listed["items"] if isinstance(listed, dict) else listed
+            return any(
+                item["spec"]["workload"] == "moves" and item["spec"]["node"] != node
+                and item["status"]["phase"] == "Running" for item in items)
+
+        pool.wait_for("workload", "moves", moved, "it serves on the other node")
+    finally:
+        os.kill(daemon, signal.SIGCONT)
+    pool.wait_for("node", node, lambda it: it["status"]["phase"] == "Ready", "the node is back")
+    pool.roost("delete", "workload", "moves")
