@@ -1,13 +1,28 @@
 public import Foundation
 
 /// A resource of any kind in its text form, checked field by field.
-public struct ResourceDocument: Sendable, Hashable {
+///
+/// It keeps whichever form it was made of: between the store and the control loop no text is read twice.
+public struct ResourceDocument: Sendable {
+    private enum Content: Sendable {
+        case tree(JSONValue)
+        case resource(any AnyResource)
+    }
+
     /// The kind.
     public let kind: ResourceKind
+    private var content: Content
+
     /// Name, project, labels.
     public private(set) var metadata: Metadata
+
     /// The whole resource, with `apiVersion`, `kind`, `metadata`, `spec` and, where it has one, `status`.
-    public private(set) var json: JSONValue
+    public var json: JSONValue {
+        switch content {
+        case .tree(let tree): tree
+        case .resource(let resource): (try? resource.tree()) ?? .object([:])
+        }
+    }
 
     /// Where it stands.
     public var reference: ResourceReference {
@@ -32,26 +47,38 @@ public struct ResourceDocument: Sendable, Hashable {
         self.kind = kind
         let problems = ResourceDocument.problems(in: manifest, kind: kind)
         guard problems.isEmpty else { throw ManifestError(problems) }
-        (metadata, json) = try ResourceDocument.normalize(manifest, kind.type)
+        let tree: JSONValue
+        (metadata, tree) = try ResourceDocument.normalize(manifest, kind.type)
+        content = .tree(tree)
     }
 
     /// Writes a resource's document.
     public init<Spec: ResourceSpec>(_ resource: Resource<Spec>) throws {
         kind = Spec.kind
         metadata = resource.metadata
-        json = try JSONValue(encoding: resource)
+        content = .resource(resource)
     }
 
     /// Reads what the store holds.
     public init(stored bytes: [UInt8], revision: Int64) throws {
-        var json = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
-        guard let kind = json["kind"]?.text.flatMap(ResourceKind.init(rawValue:)) else {
+        kind = try ResourceDocument.kind(of: bytes)
+        var resource = try kind.type.read(bytes)
+        resource.metadata.revision = revision
+        metadata = resource.metadata
+        content = .resource(resource)
+    }
+
+    /// The kind stands near the beginning of what this writes; other texts are read as a whole.
+    private static func kind(of bytes: [UInt8]) throws -> ResourceKind {
+        let start = String(decoding: bytes.prefix(80), as: UTF8.self)
+        if let match = start.firstMatch(of: #/"kind":"(\w+)"/#), let kind = ResourceKind(rawValue: String(match.1)) {
+            return kind
+        }
+        let tree = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
+        guard let kind = tree["kind"]?.text.flatMap(ResourceKind.init(rawValue:)) else {
             throw ManifestError([FieldProblem("kind", "is missing in the store")])
         }
-        json["metadata"]?["revision"] = .integer(revision)
-        self.kind = kind
-        self.json = json
-        metadata = try (json["metadata"] ?? .object([:])).decoded(as: Metadata.self)
+        return kind
     }
 
     /// The same resource with other metadata and another state; neither is checked again.
@@ -59,33 +86,50 @@ public struct ResourceDocument: Sendable, Hashable {
         var json = json
         json["metadata"] = try JSONValue(encoding: metadata)
         json["status"] = status
-        return ResourceDocument(kind: kind, metadata: metadata, json: json)
+        return ResourceDocument(kind: kind, metadata: metadata, tree: json)
     }
 
     /// Reads the resource as one of its kind.
     public func resource<Spec: ResourceSpec>(_ type: Spec.Type = Spec.self) throws -> Resource<Spec> {
-        try json.decoded(as: Resource<Spec>.self)
+        switch content {
+        case .tree(let tree): return try tree.decoded(as: Resource<Spec>.self)
+        case .resource(let resource):
+            if let resource = resource as? Resource<Spec> { return resource }
+            throw ManifestError([FieldProblem("kind", "must be \(Spec.kind.rawValue), not \(kind.rawValue)")])
+        }
     }
 
     /// The same, as of a revision of the store.
     public func at(revision: Int64) -> ResourceDocument {
         var copy = self
         copy.metadata.revision = revision
-        copy.json["metadata"]?["revision"] = .integer(revision)
+        switch content {
+        case .tree(var tree):
+            tree["metadata"]?["revision"] = .integer(revision)
+            copy.content = .tree(tree)
+        case .resource(var resource):
+            resource.metadata.revision = revision
+            copy.content = .resource(resource)
+        }
         return copy
     }
 
     /// The bytes for the store: sorted names, without the revision, which is the store's own.
     public func storedBytes() throws -> [UInt8] {
-        var stored = json
-        stored["metadata"]?["revision"] = nil
-        return Array(try stored.encoded())
+        switch content {
+        case .tree(var tree):
+            tree["metadata"]?["revision"] = nil
+            return Array(try tree.encoded())
+        case .resource(var resource):
+            resource.metadata.revision = nil
+            return try resource.bytes()
+        }
     }
 
-    private init(kind: ResourceKind, metadata: Metadata, json: JSONValue) {
+    private init(kind: ResourceKind, metadata: Metadata, tree: JSONValue) {
         self.kind = kind
         self.metadata = metadata
-        self.json = json
+        content = .tree(tree)
     }
 
     private static func problems(in manifest: JSONValue, kind: ResourceKind) -> [FieldProblem] {
@@ -122,6 +166,43 @@ public struct ResourceDocument: Sendable, Hashable {
         let problems = resource.spec.problems
         guard problems.isEmpty else { throw ManifestError(problems) }
         return (resource.metadata, try JSONValue(encoding: resource))
+    }
+}
+
+extension ResourceDocument: Hashable {
+    public static func == (left: ResourceDocument, right: ResourceDocument) -> Bool {
+        left.kind == right.kind && left.metadata == right.metadata && left.json == right.json
+    }
+
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(kind)
+        hasher.combine(metadata)
+    }
+}
+
+/// A resource of some kind, as far as that does not matter.
+private protocol AnyResource: Sendable {
+    var metadata: Metadata { get set }
+    /// Its JSON form.
+    func tree() throws -> JSONValue
+    /// Its JSON text, with sorted names.
+    func bytes() throws -> [UInt8]
+}
+
+extension ResourceSpec {
+    /// Reads a resource of this kind.
+    fileprivate static func read(_ bytes: [UInt8]) throws -> any AnyResource {
+        try JSONDecoder().decode(Resource<Self>.self, from: Data(bytes))
+    }
+}
+
+extension Resource: AnyResource {
+    fileprivate func tree() throws -> JSONValue { try JSONValue(encoding: self) }
+
+    fileprivate func bytes() throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return Array(try encoder.encode(self))
     }
 }
 
