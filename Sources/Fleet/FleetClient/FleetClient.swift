@@ -45,6 +45,8 @@ public final class FleetClient: Sendable {
         self.target = target
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(5)
+        // A refused connection is an answer; whoever wants to wait for a server asks again.
+        configuration.connectionPool.retryConnectionEstablishment = false
         if let file = target.authorityFile {
             var tls = TLSConfiguration.makeClientConfiguration()
             do {
@@ -169,20 +171,11 @@ public final class FleetClient: Sendable {
         AsyncThrowingStream { continuation in
             let task = Task {
                 do {
-                    let request = try self.request(.get, path, options, body: Optional<Never>.none)
-                    let response = try await http.execute(request, deadline: .distantFuture)
-                    guard (200..<300).contains(response.status.code) else {
-                        let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)
-                        throw FleetClientError(
-                            status: Int(response.status.code), body: Data(buffer.readableBytesView))
-                    }
+                    let response = try await answer(path, options)
                     var rest = Data()
                     for try await chunk in response.body {
                         rest.append(contentsOf: chunk.readableBytesView)
-                        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
-                            continuation.yield(Data(rest[rest.startIndex..<end]))
-                            rest = Data(rest[rest.index(after: end)...])
-                        }
+                        for line in FleetClient.takeLines(of: &rest) { continuation.yield(line) }
                     }
                     continuation.finish()
                 } catch let error as FleetClientError {
@@ -193,5 +186,26 @@ public final class FleetClient: Sendable {
             }
             continuation.onTermination = { _ in task.cancel() }
         }
+    }
+
+    /// Begins an answer that goes on.
+    private func answer(_ path: String, _ options: Options) async throws -> HTTPClientResponse {
+        let request = try request(.get, path, options, body: Optional<Never>.none)
+        let response = try await http.execute(request, deadline: .distantFuture)
+        guard (200..<300).contains(response.status.code) else {
+            let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)
+            throw FleetClientError(status: Int(response.status.code), body: Data(buffer.readableBytesView))
+        }
+        return response
+    }
+
+    /// Takes whole lines from the front.
+    private static func takeLines(of rest: inout Data) -> [Data] {
+        var lines: [Data] = []
+        while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+            lines.append(Data(rest[rest.startIndex..<end]))
+            rest = Data(rest[rest.index(after: end)...])
+        }
+        return lines
     }
 }

@@ -1,8 +1,8 @@
 public import FleetModel
 import Yams
 
-/// Writes manifests so that people like to read them: `apiVersion`, `kind`, `metadata`, `spec`, `status`, and the fields
-/// of each kind in the order of its description.
+/// Writes manifests so that people like to read them: `apiVersion`, `kind`, `metadata`, `spec`, `status`, and the
+/// fields of each kind in the order of its description.
 public enum ManifestWriter {
     /// YAML, with `---` between several documents.
     public static func yaml(_ documents: [JSONValue]) throws -> String {

@@ -83,10 +83,10 @@ enum FieldReference {
         var text = """
             # Manifests
 
-            Written by `roost explain --markdown` from the descriptions that also check manifests; don't edit it by hand.
+            Written by `roost explain --markdown` from the descriptions that also check manifests; not edited by hand.
 
-            A manifest is YAML, several with `---` between, or JSON. `roost apply -f` makes the control plane want what it
-            says, `roost explain workload.resources` shows what follows here on a terminal, and `roost convert` makes
+            A manifest is YAML, several with `---` between, or JSON. `roost apply -f` makes the control plane want what
+            it says, `roost explain workload.resources` shows what follows here on a terminal, and `roost convert` makes
             manifests from TensorFusion's objects.
 
             ```yaml
@@ -104,8 +104,8 @@ enum FieldReference {
                   limit: 8GiB
             ```
 
-            `no`, `yes`, `on` and `off` without quotes are text, as YAML 1.2 has it. Where a field takes request and limit,
-            one value stands for both.
+            `no`, `yes`, `on` and `off` without quotes are text, as YAML 1.2 has it. Where a field takes request and
+            limit, one value stands for both.
 
             ## Metadata
 

@@ -76,12 +76,15 @@ extension CommandFailure {
 
     /// What a control plane's refusal means for whoever typed the command.
     init(_ error: FleetClientError) {
-        let next: String
-        switch error.status {
-        case 401: next = " Log in again with `roost login URL`."
-        case 403: next = " `roost whoami` shows what you may do."
-        default: next = ""
-        }
-        self.init(status: CommandExit.failure, message: "\(error)\(next)")
+        let next: String? =
+            switch error.status {
+            case 401: "`roost login URL` does so."
+            case 403: "`roost whoami` shows what you may do."
+            default: nil
+            }
+        let text = error.description
+        let isSentence = text.last.map { ".?!".contains($0) } ?? false
+        self.init(
+            status: CommandExit.failure, message: next.map { "\(text)\(isSentence ? "" : ".") \($0)" } ?? text)
     }
 }

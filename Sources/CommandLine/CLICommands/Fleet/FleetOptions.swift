@@ -65,9 +65,8 @@ enum KindArgument {
         if let kind = ResourceKind(named: text) { return kind }
         let names = ResourceKind.allCases.flatMap { [$0.rawValue.lowercased(), $0.plural] + $0.shortNames }
         let hint = nearest(to: text, among: names).map { "; did you mean \($0)?" }
-        throw ValidationError(
-            "there is no such kind\(hint ?? "; there are " + ResourceKind.allCases.map(\.plural).joined(separator: ", "))"
-        )
+        let known = ResourceKind.allCases.map(\.plural).joined(separator: ", ")
+        throw ValidationError("there is no such kind\(hint ?? "; there are \(known)")")
     }
 }
 

@@ -15,8 +15,8 @@ struct GetCommand: AsyncParsableCommand {
         commandName: "get",
         abstract: "Show resources of the pool.",
         discussion: """
-            Kinds: projects, quotas, pools, nodes, devices, profiles, workloads, vgpus, pricelists, alertrules, events. \
-            With --watch, changes follow until interrupted; with -o json each is an object on a line.
+            Kinds: projects, quotas, pools, nodes, devices, profiles, workloads, vgpus, pricelists, alertrules, \
+            events. With --watch, changes follow until interrupted; with -o json each is an object on a line.
 
             EXAMPLES
               roost get workloads

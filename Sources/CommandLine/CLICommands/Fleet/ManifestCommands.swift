@@ -199,7 +199,7 @@ struct DiffCommand: AsyncParsableCommand {
         var isSame = true
         for document in try source.documents(project: session.project, console: session.console) {
             let before = try await session.connection.get(document.reference)
-            let after = try await session.connection.put(document, revision: nil, isDryRun: true)
+            let after = try await answer(to: document, isNew: before == nil, session)
             let old = try before.map { try ManifestWriter.yaml([$0.wishes]) } ?? ""
             let new = try ManifestWriter.yaml([after.wishes])
             let lines = LineDifference(old: old, new: new).unified(
@@ -209,6 +209,18 @@ struct DiffCommand: AsyncParsableCommand {
             if !lines.isEmpty { isSame = false }
         }
         guard isSame else { throw DiffCommand.differs }
+    }
+
+    /// What the control plane would make of a manifest. What is new may need other new resources, which are not there.
+    private func answer(
+        to document: ResourceDocument, isNew: Bool, _ session: FleetSession
+    ) async throws -> ResourceDocument {
+        do {
+            return try await session.connection.put(document, revision: nil, isDryRun: true)
+        } catch let error as FleetClientError where isNew && [404, 409, 422].contains(error.status) {
+            session.console.note("roost: \(document.reference): \(error)")
+            return document
+        }
     }
 }
 
@@ -231,7 +243,14 @@ struct PlanCommand: AsyncParsableCommand {
 
     func perform(_ session: FleetSession) async throws {
         let documents = try source.documents(project: session.project, console: session.console)
-        let plan = try await session.connection.plan(documents)
+        let workloads = documents.filter { $0.kind == .workload }
+        guard !workloads.isEmpty else {
+            throw CommandFailure(
+                status: CommandExit.failure, message: "There is no Workload in these manifests; only those are placed.")
+        }
+        let others = documents.count - workloads.count
+        if others > 0 { session.console.note("Plans the workloads alone, with the pool as it is.") }
+        let plan = try await session.connection.plan(workloads)
         switch output.format {
         case .json: session.console.line(ManifestWriter.json(try JSONValue(encoding: plan)))
         case .table:
@@ -264,8 +283,8 @@ struct ConvertCommand: AsyncParsableCommand {
         abstract: "Turn TensorFusion's manifests into ours.",
         discussion: """
             Reads pods and their controllers with tensor-fusion.ai labels and annotations, WorkloadProfile, \
-            TensorFusionWorkload, GPUPool and GPUResourceQuota objects. Writes manifests to the standard output, and to \
-            the standard error a warning for everything that has no equivalent. Needs no control plane.
+            TensorFusionWorkload, GPUPool and GPUResourceQuota objects. Writes manifests to the standard output, and \
+            to the standard error a warning for everything that has no equivalent. Needs no control plane.
 
             EXAMPLES
               kubectl get gpupools,workloadprofiles -A -o yaml | roost convert -f - > roost.yaml
