@@ -133,6 +133,18 @@ let runtimeTargets: [Target] = [
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
     module("FleetModel", .fleet, uses: ["NodeModel"]),
+    module("FleetStore", .fleet),
+    .systemLibrary(
+        name: "CSQLite", path: "Sources/Fleet/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
+    module("SQLiteFleetStore", .fleet, uses: ["FleetStore", "CSQLite", "Primitives"]),
+    module(
+        "EtcdFleetStore", .fleet,
+        uses: [
+            "FleetStore", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOPosix", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            .product(name: "NIOFoundationCompat", package: "swift-nio"),
+        ]),
     module(
         "CLICommands", .commandLine,
         uses: ["NodeAgent", "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log]),
@@ -143,6 +155,7 @@ let runtimeTargets: [Target] = [
             "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "SoftwareBackend", "CUDABackend", "GPUBackend",
             "Transport", "WireProtocol", "Primitives", "CPosix", log,
         ]),
+    module("StoreTestKit", .testing, uses: ["FleetStore"]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",
@@ -165,6 +178,7 @@ let runtimeTargets: [Target] = [
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
+    tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
     tests("Tidy", uses: []),
 ]
@@ -189,6 +203,9 @@ let package = Package(
         : [
             .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
             .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+            .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+            .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+            .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
         ],
     targets: clientTargets + (isEmbedded ? [] : runtimeTargets)
 )

@@ -7,7 +7,9 @@ PACKAGES=(
     binutils          # nm, readelf and strip for the ABI tests
     ca-certificates   # PyPI over TLS
     g++ gcc libc6-dev # the C and CUDA integration tests
+    etcd-server       # the store's contract is tested on it
     liblz4-dev libzstd-dev  # compressed device images
+    libsqlite3-dev    # the embedded store
     make
     pkg-config
     python3 python3-venv    # the client programs

@@ -12,7 +12,7 @@ struct TierTests {
         "Node": ["Foundations", "Protocol", "Node"],
         "Fleet": ["Foundations", "Protocol", "Node", "Fleet"],
         "CommandLine": ["Foundations", "Protocol", "Node", "Fleet", "CommandLine"],
-        "Testing": ["Foundations", "Protocol", "Client", "Worker", "Testing"],
+        "Testing": ["Foundations", "Protocol", "Client", "Worker", "Fleet", "Testing"],
     ]
 
     /// Modules from outside the package that a tier may import.
@@ -22,7 +22,10 @@ struct TierTests {
         "Client": ["Synchronization"],
         "Worker": ["Synchronization", "Logging", "Glibc"],
         "Node": ["Synchronization", "Foundation", "Logging", "Glibc"],
-        "Fleet": ["Synchronization", "Foundation", "Logging", "Glibc"],
+        "Fleet": [
+            "Synchronization", "Foundation", "Logging", "Glibc", "AsyncHTTPClient", "NIOCore", "NIOFoundationCompat", "NIOHTTP1",
+            "NIOPosix", "NIOSSL",
+        ],
         "CommandLine": ["Synchronization", "Foundation", "Logging", "ArgumentParser", "Glibc"],
         "Testing": ["Synchronization", "Foundation", "Testing", "Logging", "Glibc"],
     ]

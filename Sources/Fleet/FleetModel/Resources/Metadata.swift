@@ -26,7 +26,8 @@ public struct Metadata: Sendable, Hashable, Codable {
         self.labels = labels
     }
 
-    static let fields: [FieldSchema] = [
+    /// The fields of its JSON form.
+    public static let fields: [FieldSchema] = [
         .required("name", .name, "The name, unique among resources of its kind in its project."),
         FieldSchema("project", .name, "The project that it belongs to.", fallback: "default"),
         FieldSchema("labels", .labels, "What selectors choose by."),

@@ -18,7 +18,10 @@ public enum Names {
     /// Whether a text may name a label or an annotation.
     public static func isLabelName(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 128
-            && text.utf8.allSatisfy { isNamePart($0 | 0x20) || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "_") }
+            && text.utf8.allSatisfy { byte in
+                isNamePart(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                    || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "_")
+            }
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {

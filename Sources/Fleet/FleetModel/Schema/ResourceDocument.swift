@@ -54,6 +54,14 @@ public struct ResourceDocument: Sendable, Hashable {
         metadata = try (json["metadata"] ?? .object([:])).decoded(as: Metadata.self)
     }
 
+    /// The same resource with other metadata and another state; neither is checked again.
+    public func with(_ metadata: Metadata, status: JSONValue?) throws -> ResourceDocument {
+        var json = json
+        json["metadata"] = try JSONValue(encoding: metadata)
+        json["status"] = status
+        return ResourceDocument(kind: kind, metadata: metadata, json: json)
+    }
+
     /// Reads the resource as one of its kind.
     public func resource<Spec: ResourceSpec>(_ type: Spec.Type = Spec.self) throws -> Resource<Spec> {
         try json.decoded(as: Resource<Spec>.self)
@@ -72,6 +80,12 @@ public struct ResourceDocument: Sendable, Hashable {
         var stored = json
         stored["metadata"]?["revision"] = nil
         return Array(try stored.encoded())
+    }
+
+    private init(kind: ResourceKind, metadata: Metadata, json: JSONValue) {
+        self.kind = kind
+        self.metadata = metadata
+        self.json = json
     }
 
     private static func problems(in manifest: JSONValue, kind: ResourceKind) -> [FieldProblem] {

@@ -1,0 +1,75 @@
+import ArgumentParser
+import ControlAPI
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// Where resources are kept.
+enum StoreEngine: String, ExpressibleByArgument, CaseIterable {
+    case sqlite, memory
+}
+
+/// Serves the HTTP API.
+struct ServeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "serve", abstract: "Serve the HTTP API.")
+
+    @Option(help: "Where to listen. Anything but loopback needs TLS and tokens.")
+    var listen = "127.0.0.1:7600"
+
+    @Option(help: "The folder for the store, the audit log and the administrator's token.")
+    var stateDir = "/var/lib/roost-server"
+
+    @Option(help: "Where resources are kept: sqlite (a file in the state folder) or memory (gone at the end).")
+    var store = StoreEngine.sqlite
+
+    @Option(help: "The server's certificate, with those that it is signed by behind it (PEM).")
+    var tlsCert: String?
+
+    @Option(help: "The certificate's private key (PEM).")
+    var tlsKey: String?
+
+    @Option(help: "Names and addresses for a certificate of the server's own making, by commas; without --tls-cert.")
+    var tlsNames: String?
+
+    @Option(help: "An OpenID Connect provider whose ID tokens are taken.")
+    var oidcIssuer: String?
+
+    @Option(help: "What must stand in the ID tokens' aud.")
+    var oidcAudience = "roost"
+
+    @Option(help: #"A file that says what groups may do: {"GROUP": [{"role": "user", "project": "NAME"}]}."#)
+    var oidcGroups: String?
+
+    @Option(help: "The claim that lists groups.")
+    var oidcGroupsClaim = "groups"
+
+    @Option(help: "The claim that names people in the audit log.")
+    var oidcNameClaim = "sub"
+
+    @Option(help: "Requests a second that one subject may send in the long run; twice as many at once.")
+    var rateLimit = 500.0
+
+    @Option(help: "The folder with the dashboard's files.")
+    var dashboard: String?
+
+    @Flag(help: "Demand no token: whoever reaches the server may do everything. On loopback alone.")
+    var open = false
+
+    @Option(help: "What is logged: trace, debug, info, warning, error.")
+    var logLevel = "info"
+
+    func run() async throws {
+        guard let address = ListenAddress(listen) else {
+            throw ValidationError("--listen \(listen) is no HOST:PORT, such as 127.0.0.1:7600")
+        }
+        guard let level = Logger.Level(rawValue: logLevel) else {
+            throw ValidationError("--log-level \(logLevel) is none of trace, debug, info, warning, error")
+        }
+        guard rateLimit >= 1 else { throw ValidationError("--rate-limit must be at least 1") }
+        LoggingSystem.bootstrap(StreamLogHandler.standardError)
+        var logger = Logger(label: "roost-server")
+        logger.logLevel = level
+        let assembly = try await ServerAssembly(self, address: address, logger: logger)
+        try await assembly.run()
+    }
+}

@@ -1,0 +1,89 @@
+import ControlAPI
+import FleetModel
+import FleetStore
+import Foundation
+import Logging
+import SQLiteFleetStore
+import ServiceLifecycle
+
+/// Puts the server's parts together.
+struct ServerAssembly {
+    private static let version = "0.1.0"
+
+    private let store: any FleetStore
+    private let server: ControlServer
+    private let logger: Logger
+
+    init(_ options: ServeCommand, address: ListenAddress, logger: Logger) async throws {
+        self.logger = logger
+        try ServerAssembly.makeFolder(options.stateDir)
+        var listening = ListenSettings(address: address)
+        listening.isOpen = options.open
+        (listening.certificatePath, listening.keyPath) = try ServerAssembly.certificate(options, address: address)
+        let store = try ServerAssembly.store(options)
+        self.store = store
+        let surroundings = Surroundings.real
+        let tokens = TokenStore(store: store, surroundings: surroundings)
+        let audit = try AuditLog(folder: options.stateDir, surroundings: surroundings)
+        logger.info("audit log verified", metadata: ["records": "\(audit.head.sequence)", "head": "\(audit.head.hash)"])
+        let bootstrap = BootstrapToken(folder: options.stateDir, tokens: tokens)
+        try await bootstrap.ensure()
+        let anyone = Identity(subject: "anyone", grants: [Grant(.admin)], method: "none")
+        let authenticator = Authenticator(
+            tokens: tokens, oidc: try ServerAssembly.verifier(options, surroundings),
+            anonymous: options.open ? anyone : nil)
+        var parts = ControlParts(store: store, authenticator: authenticator, audit: audit)
+        parts.version = ServerAssembly.version
+        parts.surroundings = surroundings
+        parts.rateLimit = RateLimit(burst: options.rateLimit * 2, perSecond: options.rateLimit)
+        if let folder = options.dashboard { parts.dashboard = try DashboardFiles(folder: folder) }
+        let scheme = listening.certificatePath == nil ? "http" : "https"
+        server = try ControlServer(parts, listening: listening, logger: logger) { port in
+            let listening = ListenAddress(host: address.host, port: port)
+            logger.info("listening", metadata: ["address": "\(scheme)://\(listening)", "token": "\(bootstrap.path)"])
+        }
+    }
+
+    /// Serves until a signal ends it.
+    func run() async throws {
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+        try await group.run()
+        await store.close()
+    }
+
+    private static func makeFolder(_ path: String) throws {
+        try FileManager.default.createDirectory(
+            atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+    }
+
+    private static func store(_ options: ServeCommand) throws -> any FleetStore {
+        switch options.store {
+        case .memory: MemoryFleetStore()
+        case .sqlite: try SQLiteFleetStore(path: options.stateDir + "/store.sqlite")
+        }
+    }
+
+    private static func certificate(
+        _ options: ServeCommand, address: ListenAddress
+    ) throws -> (certificate: String?, key: String?) {
+        if options.tlsCert != nil || options.tlsKey != nil { return (options.tlsCert, options.tlsKey) }
+        guard let names = options.tlsNames else { return (nil, nil) }
+        let list = names.split(separator: ",").map(String.init)
+        let authority = try SelfMadeAuthority(folder: options.stateDir, surroundings: .real)
+        return try authority.certificate(for: list)
+    }
+
+    private static func verifier(_ options: ServeCommand, _ surroundings: Surroundings) throws -> OIDCVerifier? {
+        guard let issuer = options.oidcIssuer else { return nil }
+        guard let path = options.oidcGroups, let bytes = FileManager.default.contents(atPath: path) else {
+            throw ServerError("--oidc-issuer needs --oidc-groups, a file that can be read: who may do what")
+        }
+        var settings = OIDCSettings(
+            issuer: issuer, audience: options.oidcAudience, groups: try OIDCSettings.groups(json: Array(bytes)))
+        settings.groupsClaim = options.oidcGroupsClaim
+        settings.nameClaim = options.oidcNameClaim
+        return try OIDCVerifier(settings, surroundings: surroundings, fetch: DocumentRequest.fetcher())
+    }
+}

@@ -1,0 +1,38 @@
+import ControlAPI
+import FleetModel
+import Synchronization
+
+/// A control loop that answers what it is told to.
+final class MockOperations: FleetOperations {
+    private let joinProblem = Mutex<Problem?>(nil)
+
+    func refuseJoin(_ problem: Problem?) { joinProblem.withLock { $0 = problem } }
+
+    func explain(_ workload: ResourceReference) async throws -> Explanation {
+        var explanation = Explanation(workload: workload, phase: .pending, verdict: "no device has 80GiB")
+        explanation.reasons = [.init(reason: "Memory", message: "too little memory", devices: 12)]
+        explanation.remedies = ["ask for 40GiB"]
+        return explanation
+    }
+
+    func plan(_ workloads: [Resource<WorkloadSpec>]) async throws -> Plan {
+        var plan = Plan()
+        plan.placements = workloads.map { Plan.Placement(workload: $0.reference, replica: 0) }
+        plan.pricePerHour = 1.5
+        plan.currency = "USD"
+        return plan
+    }
+
+    func connection(to vgpu: Resource<VirtualGPUSpec>) async throws -> VirtualGPUConnection {
+        VirtualGPUConnection(endpoints: ["tcp://10.0.0.1:7070"], token: "worker-secret", uuids: ["GPU-1"])
+    }
+
+    func join(_ request: JoinRequest) async throws -> TimeSpan {
+        if let problem = joinProblem.withLock({ $0 }) { throw problem }
+        return .seconds(10)
+    }
+
+    func heartbeat(node: String, _ request: HeartbeatRequest) async throws -> HeartbeatAnswer {
+        HeartbeatAnswer(lease: .seconds(10), vgpus: [])
+    }
+}
