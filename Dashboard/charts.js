@@ -18,7 +18,7 @@ export function bar({ label, segments, whole, isBare = false, mark = null }) {
         return h("rect", { x: `${x}%`, y: "0", width: `${width}%`, height: "100%", class: `fill-${segment.tone}` });
     });
     const text = segments.map((segment) => `${segment.name} ${segment.text}`).join(", ");
-    const line = mark === null || total === 0 ? null : h("rect", {
+    const line = !mark || total === 0 ? null : h("rect", {
         x: `${Math.min(99, (mark / total) * 100)}%`, y: "0", width: "2", height: "100%", class: "fill-mark",
     });
     return h("div", { class: "bar" },

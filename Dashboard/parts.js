@@ -25,12 +25,12 @@ export function badge(word, tone = TONES[word] ?? "plain") {
     return h("span", { class: `badge tone-${tone}` }, word);
 }
 
-/** A part of a page with a heading. */
+/** A part of a page with a heading; titles on one page differ. */
 export function panel(title, attributes, ...children) {
-    const id = `panel-${title.toLowerCase().replaceAll(/[^a-z]+/g, "-")}`;
-    const { actions = null, ...rest } = attributes ?? {};
+    const id = `panel-${encodeURIComponent(title)}`;
+    const { actions = null, heading = "h2", ...rest } = attributes ?? {};
     return h("section", { class: "panel", "aria-labelledby": id, ...rest },
-        h("div", { class: "panel-head" }, h("h2", { id }, title), actions), children);
+        h("div", { class: "panel-head" }, h(heading, { id }, title), actions), children);
 }
 
 /** A line for where there is nothing. */

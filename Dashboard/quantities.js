@@ -57,8 +57,9 @@ export function durationText(milliseconds) {
     const seconds = Math.max(0, Math.floor(milliseconds / 1000));
     if (seconds < 60) return `${seconds} s`;
     if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-    if (seconds < 86_400) return `${Math.floor(seconds / 3600)} h ${Math.floor((seconds % 3600) / 60)} min`;
-    return `${Math.floor(seconds / 86_400)} d ${Math.floor((seconds % 86_400) / 3600)} h`;
+    const [unit, name, finer, finerName] = seconds < 86_400 ? [3600, "h", 60, "min"] : [86_400, "d", 3600, "h"];
+    const rest = Math.floor((seconds % unit) / finer);
+    return `${Math.floor(seconds / unit)} ${name}${rest > 0 ? ` ${rest} ${finerName}` : ""}`;
 }
 
 /** How long ago a moment was, for people. */

@@ -95,8 +95,8 @@ def add_work(state):
     workload("done", "default", {"program": {"command": ["python", "train.py"]}}, phase="Succeeded")
     workload(HOSTILE, "hostile", {"program": {"command": [HOSTILE]}}, phase="Pending", waiting=HOSTILE)
     state.why["giant"] = {
-        "workload": {"kind": "Workload", "project": "research", "name": "giant"}, "phase": "Pending", "queuePosition": 1,
-        "verdict": "No node has 8 free devices.",
+        "workload": {"kind": "Workload", "project": "research", "name": "giant"}, "phase": "Pending",
+        "queuePosition": 1, "verdict": "No node has 8 free devices.",
         "reasons": [{"reason": "compute", "message": "Too little compute is free.", "devices": 12},
                     {"reason": "notReady", "message": "The node is not ready.", "devices": 4}],
         "nearest": {"node": "gpu-2", "device": "0", "missing": {"compute": "37%", "memory": "52GiB"}},

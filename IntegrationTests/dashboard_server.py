@@ -29,7 +29,8 @@ class Refusal(Exception):
     def __init__(self, status, detail, **members):
         super().__init__(detail)
         self.status = status
-        self.body = {"type": "urn:roost:problem:test", "title": "Refused", "status": status, "detail": detail, **members}
+        self.body = {"type": "urn:roost:problem:test", "title": "Refused", "status": status, "detail": detail,
+                     **members}
 
 
 class FleetState:
@@ -253,5 +254,7 @@ def serve(state):
     handler = type("BoundHandler", (Handler,), {"state": state})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    # A connection that is gone before it is accepted must not hold up the end.
+    server.socket.settimeout(1)
     threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     return server

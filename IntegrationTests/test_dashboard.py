@@ -412,7 +412,7 @@ def test_real_server_serves_the_dashboard(browser, tmp_path, pictures):
     server = Program([SERVER, "serve", "--listen", "127.0.0.1:0", "--state-dir", tmp_path / "s", "--store", "memory",
                       "--dashboard", ROOT / "Dashboard"])
     try:
-        line = server.expect_line_with("listening", 20)
+        line = next(line for line in iter(lambda: server.expect_line("", 20), None) if "listening" in line)
         address = re.search(r"address=(http://[\d.:]+)", line.replace('"', "")).group(1)
         token = (tmp_path / "s" / "admin.token").read_text().strip()
         tab = Visit(browser, address, token=token)

@@ -44,7 +44,7 @@ export function content(page) {
             caption: "Audit records", page: { limit: () => Infinity }, items: records, key: (one) => one.sequence,
             empty: "Nothing was done yet.",
             columns: [
-                { title: "Number", isNumber: true, cell: (one) => one.sequence },
+                { title: "Number", cell: (one) => one.sequence },
                 { title: "When", cell: (one) => momentText(one.at) },
                 { title: "Who", cell: (one) => one.subject },
                 { title: "What", cell: (one) => one.operation },

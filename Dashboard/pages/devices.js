@@ -38,6 +38,12 @@ export function deviceCards(page, devices, heading) {
     ];
 }
 
+/** Whether it works, and whether its node is heard of. */
+function health(device, live) {
+    if (device.status?.healthy === false) return badge("Ill");
+    return isAvailable(device, live) ? badge("Healthy") : badge("Node not ready", "bad");
+}
+
 function card(page, device, heading) {
     const { status = {} } = device;
     const promised = percent(status.allocatedCompute);
@@ -46,7 +52,7 @@ function card(page, device, heading) {
     const vgpus = vgpusOn(device, page.live);
     return h("li", { class: "panel card", key: device.metadata.name },
         h("div", { class: "panel-head" },
-            h(heading, {}, device.metadata.name), badge(isAvailable(device, page.live) ? "Healthy" : "Ill")),
+            h(heading, {}, device.metadata.name), health(device, page.live)),
         h("p", { class: "quiet" }, `${status.model || "unknown model"} · ${status.vendor || "unknown maker"}`),
         status.message ? h("p", { class: "field-problem" }, status.message) : null,
         h("p", { class: "bar-title" }, "Compute", h("span", {}, utilization === null ? "" : `${utilization}% busy`)),

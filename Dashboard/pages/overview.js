@@ -102,7 +102,7 @@ function queue(page, items) {
             { title: "Project", cell: (item) => item.metadata.project },
             { title: "State", cell: (item) => badge(item.status?.phase ?? "Pending") },
             { title: "In the queue", isNumber: true, cell: (item) => item.status?.queuePosition ?? "–" },
-            { title: "Waits", cell: (item) => (item.status?.waitingSince ? agoText(item.status.waitingSince) : "–") },
+            { title: "Since", cell: (item) => (item.status?.waitingSince ? agoText(item.status.waitingSince) : "–") },
             { title: "Why", cell: (item) => item.status?.waiting ?? "It has only just arrived." },
         ],
     });

@@ -21,9 +21,11 @@ function card(pool) {
     const promised = mebibytes(status.allocated?.memory);
     const whole = percent(status.capacity?.compute);
     return panel(pool.metadata.name, { key: pool.metadata.name },
+        h("p", { class: "bar-title" }, "Compute"),
         bar({
             label: "Compute", whole, segments: computeSegments(percent(status.allocated?.compute), whole / 100),
         }),
+        h("p", { class: "bar-title" }, "Memory"),
         bar({
             label: "Memory", whole: capacity, segments: [
                 { name: "promised", tone: "memory", amount: promised, text: memoryText(promised) },

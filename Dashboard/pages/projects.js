@@ -41,7 +41,7 @@ function columns(projects) {
         {
             title: "Has, against its fair share", cell: ({ project }) => [
                 bar({
-                    label: `${project.metadata.name} has`, whole, isBare: true, mark: share(project) || null, segments: [
+                    label: `${project.metadata.name} has`, whole, isBare: true, mark: share(project), segments: [
                         {
                             name: "within its fair share", tone: "compute", text: `${within(project)}%`,
                             amount: within(project),
@@ -97,7 +97,7 @@ function card(quota) {
                 `${name}: ${how[0]}`, how, spec[part][amount], status[part]?.[amount], limit)));
     const sure = Object.entries(spec.guaranteed ?? {}).map(([name, value]) => `${value} of ${name}`).join(", ");
     const borrowed = Object.entries(status.borrowed ?? {}).map(([name, value]) => `${value} of ${name}`).join(", ");
-    return panel(quota.metadata.name, { key: quota.metadata.name },
+    return panel(`Quota ${quota.metadata.name}`, { key: quota.metadata.name, heading: "h3" },
         h("p", { class: "quiet" }, `For project ${spec.project}`, sure ? `, sure of ${sure}` : "",
             borrowed ? `, borrows ${borrowed}` : ""),
         bars.length === 0 ? nothing("It sets no bounds for the sum.") : bars);

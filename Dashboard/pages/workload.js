@@ -82,7 +82,7 @@ function whyPanel(page, workload) {
                 caption: "Why places are out of the question", page, items: why.reasons, key: (one) => one.reason,
                 empty: "",
                 columns: [
-                    { title: "Devices", isNumber: true, cell: (one) => one.devices },
+                    { title: "Devices", cell: (one) => one.devices },
                     { title: "Reason", cell: (one) => one.message },
                 ],
             }),

@@ -49,7 +49,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Requests a second that one subject may send in the long run; twice as many at once.")
     var rateLimit = 500.0
 
-    @Option(help: "The folder with the dashboard's files.")
+    @Option(help: "The folder with the dashboard's files; without it, ../share/roost/dashboard beside the program.")
     var dashboard: String?
 
     @Flag(help: "Demand no token: whoever reaches the server may do everything. On loopback alone.")
