@@ -345,10 +345,10 @@ def test_cost_is_worked_out_from_price_lists(visit, stand_in):
     # Two hours of half an H200, and as much again for the limit; twice, for train has two vGPUs.
     train = page.get_by_role("table", name="Cost by workload").get_by_role("row", name=re.compile("train"))
     expect(train).to_contain_text("US$8.00")
-    expect(train).to_contain_text("US$16.00")
+    expect(train).to_contain_text("US$16.0")
     # A quarter, of whose two hours one is under protection from eviction at 120 %.
     serve_row = page.get_by_role("table", name="Cost by workload").get_by_role("row", name=re.compile("serve"))
-    expect(serve_row).to_contain_text("US$2.20")
+    expect(serve_row).to_contain_text("US$2.2")
 
 
 def test_node_is_cordoned_and_drained_after_a_question(visit, stand_in):
@@ -412,7 +412,7 @@ def test_real_server_serves_the_dashboard(browser, tmp_path, pictures):
     server = Program([SERVER, "serve", "--listen", "127.0.0.1:0", "--state-dir", tmp_path / "s", "--store", "memory",
                       "--dashboard", ROOT / "Dashboard"])
     try:
-        line = next(line for line in iter(lambda: server.expect_line("", 20), None) if "listening" in line)
+        line = next(line for line in iter(lambda: server.expect_line("", 20), None) if "address=" in line)
         address = re.search(r"address=(http://[\d.:]+)", line.replace('"', "")).group(1)
         token = (tmp_path / "s" / "admin.token").read_text().strip()
         tab = Visit(browser, address, token=token)
