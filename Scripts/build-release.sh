@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds everything that a user runs and lays it out under .build/roost: bin, lib and libexec.
+# Builds everything that a user runs and lays it out under .build/roost: bin, lib, libexec and share.
 # Swift's own incremental build decides what there is to do, so a second run takes seconds.
 set -euo pipefail
 . "$(dirname "$0")/progress.sh"
@@ -52,5 +52,12 @@ for major in 12 13; do
 done
 install_if_changed Scripts/ptxas-passthrough.sh "$prefix/libexec/ptxas"
 install_if_changed Scripts/with-device-files.sh "$prefix/libexec/with-device-files"
+
+# The dashboard is copied whole, so that a file which is gone from the sources is gone here too.
+rm -rf "$prefix/share/roost/dashboard.new"
+mkdir -p "$prefix/share/roost"
+cp -R Dashboard "$prefix/share/roost/dashboard.new"
+rm -rf "$prefix/share/roost/dashboard"
+mv "$prefix/share/roost/dashboard.new" "$prefix/share/roost/dashboard"
 
 say "installed in $prefix"

@@ -6,6 +6,7 @@ set -euo pipefail
 PACKAGES=(
     binutils          # nm, readelf and strip for the ABI tests
     ca-certificates   # PyPI over TLS
+    chromium          # the dashboard's tests
     g++ gcc libc6-dev # the C and CUDA integration tests
     etcd-server       # the store's contract is tested on it
     liblz4-dev libzstd-dev  # compressed device images

@@ -56,7 +56,7 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "Requests a second that one subject may send in the long run; twice as many at once.")
     var rateLimit = 500.0
 
-    @Option(help: "The folder with the dashboard's files.")
+    @Option(help: "The folder with the dashboard's files; without it, ../share/roost/dashboard beside the program.")
     var dashboard: String?
 
     @Option(help: "How long after its last heartbeat a node counts as ready.", transform: ServeCommand.span)

@@ -41,7 +41,9 @@ struct ServerAssembly {
         parts.version = ServerAssembly.version
         parts.surroundings = surroundings
         parts.rateLimit = RateLimit(burst: options.rateLimit * 2, perSecond: options.rateLimit)
-        if let folder = options.dashboard { parts.dashboard = try DashboardFiles(folder: folder) }
+        if let folder = options.dashboard ?? ServerAssembly.installedDashboard() {
+            parts.dashboard = try DashboardFiles(folder: folder)
+        }
         let environment = MachineEnvironment()
         var settings = FleetCore.Settings()
         settings.nodes.leaseSpan = options.lease
@@ -67,6 +69,16 @@ struct ServerAssembly {
                 services: [control, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         await store.close()
+    }
+
+    /// The dashboard of the release layout that the program is a part of; nil where there is none.
+    private static func installedDashboard() -> String? {
+        guard let program = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe") else {
+            return nil
+        }
+        let prefix = URL(fileURLWithPath: program).deletingLastPathComponent().deletingLastPathComponent()
+        let folder = prefix.appendingPathComponent("share/roost/dashboard").path
+        return FileManager.default.fileExists(atPath: folder + "/index.html") ? folder : nil
     }
 
     private static func makeFolder(_ path: String) throws {

@@ -16,12 +16,13 @@ final class FakeControlPlane: FleetConnection {
     }
 
     private let state = Mutex(State())
-    let whyAnswer: WhyAnswer
-    let planAnswer: PlanAnswer
+    let whyAnswer: Explanation
+    let planAnswer: Plan
 
     init(
-        why: WhyAnswer = WhyAnswer(phase: .running, waiting: 0, summary: ""),
-        plan: PlanAnswer = PlanAnswer(replicas: [])
+        why: Explanation = Explanation(
+            workload: ResourceReference(kind: .workload, name: "x"), phase: .running, verdict: ""),
+        plan: Plan = Plan()
     ) {
         whyAnswer = why
         planAnswer = plan
@@ -99,8 +100,8 @@ final class FakeControlPlane: FleetConnection {
         }
     }
 
-    func why(_ workload: ResourceReference) async throws -> WhyAnswer { whyAnswer }
-    func plan(_ documents: [ResourceDocument]) async throws -> PlanAnswer { planAnswer }
+    func why(_ workload: ResourceReference) async throws -> Explanation { whyAnswer }
+    func plan(_ documents: [ResourceDocument]) async throws -> Plan { planAnswer }
     func whoami() async throws -> Identity {
         Identity(subject: "ann", grants: [Grant(.user, project: "research"), Grant(.viewer)], method: "token")
     }

@@ -136,14 +136,16 @@ struct ManifestCommandTests {
 
     @Test("plan shows places, cost and who waits")
     func plan() async throws {
-        var placed = PlanAnswer.Replica(workload: "train", replica: 0)
+        let train = ResourceReference(kind: .workload, name: "train")
+        var placed = Plan.Placement(workload: train, replica: 0)
         placed.node = "gpu-7"
         placed.devices = ["gpu-0"]
-        placed.evicts = ["old"]
-        var waiting = PlanAnswer.Replica(workload: "train", replica: 1)
-        waiting.why = "no device has 80GiB"
-        var answer = PlanAnswer(replicas: [placed, waiting])
-        answer.costPerHour = 1.5
+        placed.message = "It would take the place of old."
+        var waiting = Plan.Placement(workload: train, replica: 1)
+        waiting.message = "no device has 80GiB"
+        var answer = Plan()
+        answer.placements = [placed, waiting]
+        answer.pricePerHour = 1.5
         answer.currency = "USD"
         let streams = Streams()
         try await command(PlanCommand.self, "plan", "-f", "-").perform(
@@ -152,7 +154,7 @@ struct ManifestCommandTests {
             streams.lines == [
                 """
                 WORKLOAD  REPLICA  NODE   DEVICES  NOTES
-                train           0  gpu-7  gpu-0    evicts old
+                train           0  gpu-7  gpu-0    It would take the place of old.
                 train           1  waits  -        no device has 80GiB
                 """, "Costs 1.50 USD an hour.",
             ])

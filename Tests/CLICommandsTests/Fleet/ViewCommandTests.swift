@@ -160,11 +160,14 @@ struct ViewCommandTests {
 
     @Test("why gives the verdict, the reasons, the nearest fit and what would help")
     func why() async throws {
-        var answer = WhyAnswer(phase: .pending, waiting: 2, summary: "No device has 80GiB.")
-        answer.since = Timestamp(milliseconds: 940_000)
+        var answer = Explanation(
+            workload: ResourceReference(kind: .workload, name: "train"), phase: .pending,
+            verdict: "No device has 80GiB.")
         answer.queuePosition = 3
-        answer.rejections = [.init(reason: "Memory", message: "too little memory", devices: 8, nodes: 2)]
-        answer.nearest = .init(node: "gpu-7", device: "gpu-0", message: "misses 40GiB")
+        answer.reasons = [.init(reason: "vram", message: "too little memory", devices: 8)]
+        var missing = ResourceAmounts()
+        missing.memory = MemoryQuantity(mebibytes: 40 * 1024)
+        answer.nearest = .init(node: "gpu-7", device: "gpu-0", missing: missing)
         answer.remedies = ["Ask for at most 40GiB."]
         let streams = Streams()
         let command = try #require(try RoostCommand.parseAsRoot(["why", "train"]) as? WhyCommand)
@@ -173,13 +176,13 @@ struct ViewCommandTests {
             streams.lines == [
                 """
                 train is Pending. No device has 80GiB.
-                2 replicas wait for 1m0s, at place 3 of the queue.
+                It stands at place 3 of the queue.
 
                 Passed over:
-                DEVICES  NODES  REASON  MEANING
-                      8      2  Memory  too little memory
+                DEVICES  REASON  MEANING
+                      8  vram    too little memory
 
-                Nearest fit: gpu-7, gpu-0: misses 40GiB
+                Nearest fit: gpu-0 of gpu-7 lacks 40GiB of memory.
 
                 What would help:
                 - Ask for at most 40GiB.
