@@ -186,4 +186,40 @@ struct IntegerTests {
             (UInt64($0[0].u32) * UInt64($0[1].u32) + UInt64($0[2].u32)) >> 32
         }
     }
+
+    @Test("Two halfwords of a register are added and compared each for itself")
+    func halfwords() throws {
+        let machine = try Machine()
+        let operations: [(String, (Int32, Int32) -> Int32)] = [
+            ("add", { $0 &+ $1 }), ("min", { Swift.min($0, $1) }), ("max", { Swift.max($0, $1) }),
+            ("min.relu", { Swift.max(Swift.min($0, $1), 0) }), ("max.relu", { Swift.max($0, $1, 0) }),
+        ]
+        for (name, reference) in operations {
+            try OperationTable("\(name).s16x2 $d, $a, $b;", "b32", "b32", "b32").check([a, b], on: machine) { row in
+                let low = reference(Int32(Int16(truncatingIfNeeded: row[0])), Int32(Int16(truncatingIfNeeded: row[1])))
+                let high = reference(
+                    Int32(Int16(truncatingIfNeeded: row[0] >> 16)), Int32(Int16(truncatingIfNeeded: row[1] >> 16)))
+                return UInt64(UInt16(truncatingIfNeeded: low)) | UInt64(UInt16(truncatingIfNeeded: high)) << 16
+            }
+            guard !name.hasSuffix("relu") else { continue }
+            try OperationTable("\(name).u16x2 $d, $a, $b;", "b32", "b32", "b32").check([a, b], on: machine) { row in
+                let low = reference(Int32(row[0].u16), Int32(row[1].u16))
+                let high = reference(Int32((row[0] >> 16).u16), Int32((row[1] >> 16).u16))
+                return UInt64(UInt16(truncatingIfNeeded: low)) | UInt64(UInt16(truncatingIfNeeded: high)) << 16
+            }
+        }
+    }
+
+    @Test("min and max with relu are never negative")
+    func relu() throws {
+        let machine = try Machine()
+        let operations: [(String, (Int32, Int32) -> Int32)] = [
+            ("min.relu.s32", { Swift.max(Swift.min($0, $1), 0) }), ("max.relu.s32", { Swift.max($0, $1, 0) }),
+        ]
+        for (name, reference) in operations {
+            try OperationTable("\(name) $d, $a, $b;", "b32", "b32", "b32").check([a, b], on: machine) {
+                UInt64(UInt32(bitPattern: reference(Int32(bitPattern: $0[0].u32), Int32(bitPattern: $0[1].u32))))
+            }
+        }
+    }
 }

@@ -89,22 +89,28 @@ enum Downloads {
     static func collect(_ kind: UInt32, _ object: UInt64, _ target: CallTarget) -> CUresult {
         let status = collect(
             DownloadCollect(kind: kind, object: object), target.lane, contextID: target.context.pointee.id,
-            isOrdered: true)
+            isOrdered: true, through: newest)
         if status != CUDA_SUCCESS, ClientStatus.isFatal(Int32(bitPattern: status.rawValue)) { forget(target.context) }
         return target.noted(status)
     }
 
+    /// The download that was started last.
+    static var newest: UInt64 { lock.withLock { lastID } }
+
     /// Delivers what is complete, before a function of the program runs that may read it.
-    static func collectForHostFunction(_ context: UnsafeMutablePointer<ContextState>) {
+    ///
+    /// `newest` is the download that was started last when the program submitted the function. The worker may not have
+    /// heard of later ones, and those can stand behind the function in its stream: waiting for them would never end.
+    static func collectForHostFunction(_ context: UnsafeMutablePointer<ContextState>, through newest: UInt64) {
         let worker = Worker(state: context.pointee.worker)
         guard let thread = ThreadState.mine, let lane = worker.lane(of: thread) else { return }
-        _ = collect(DownloadCollect(kind: Wait.nothing, object: 0), lane, contextID: 0, isOrdered: false)
+        let command = DownloadCollect(kind: Wait.nothing, object: 0)
+        _ = collect(command, lane, contextID: 0, isOrdered: false, through: newest)
     }
 
     private static func collect(
-        _ command: DownloadCollect, _ lane: Lane, contextID: UInt64, isOrdered: Bool
+        _ command: DownloadCollect, _ lane: Lane, contextID: UInt64, isOrdered: Bool, through newest: UInt64
     ) -> CUresult {
-        let newest = lock.withLock { lastID }
         var own: [UInt64] = []
         var unfinished: [UInt64] = []
         let status = lane.collect(command, context: contextID, isOrdered: isOrdered) { bulk in

@@ -13,6 +13,8 @@ enum HostFunctions {
         var stream: CUstream?
         var userData: UnsafeMutableRawPointer?
         var context: UnsafeMutablePointer<ContextState>
+        /// The download that was started last when the function was submitted.
+        var newestDownload: UInt64
     }
 
     // SAFETY: only touched under `lock`.
@@ -60,7 +62,7 @@ enum HostFunctions {
             return
         }
         guard let call = take(token) else { return }
-        if Downloads.areAny { Downloads.collectForHostFunction(call.context) }
+        if Downloads.areAny { Downloads.collectForHostFunction(call.context, through: call.newestDownload) }
         call.function?(call.userData)
         guard let callback = call.callback else { return }
         callback(call.stream, CUresult(status: call.context.pointee.stickyStatus), call.userData)
@@ -111,7 +113,7 @@ extension CUDADriver {
             let token = HostFunctions.add(
                 HostFunctions.Call(
                     token: 0, function: function, callback: callback, stream: stream, userData: userData,
-                    context: target.context))
+                    context: target.context, newestDownload: Downloads.newest))
             let status = target.send(HostFunction(stream: id, token: token))
             if status != CUDA_SUCCESS { _ = HostFunctions.take(token) }
             return status

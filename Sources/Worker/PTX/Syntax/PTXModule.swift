@@ -97,7 +97,7 @@ extension PTXType {
         switch self {
         case .s8, .u8, .b8, .pred, .e4m3, .e5m2: 1
         case .s16, .u16, .b16, .f16, .bf16, .e4m3x2, .e5m2x2: 2
-        case .s32, .u32, .b32, .f16x2, .bf16x2, .tf32, .f32: 4
+        case .s32, .u32, .b32, .s16x2, .u16x2, .f16x2, .bf16x2, .tf32, .f32: 4
         case .s64, .u64, .b64, .f64, .f32x2: 8
         case .b128: 16
         }

@@ -2,6 +2,7 @@
 public enum PTXType: UInt8, Sendable, Hashable {
     case s8, s16, s32, s64
     case u8, u16, u32, u64
+    case s16x2, u16x2
     case b8, b16, b32, b64, b128
     case f16, f16x2, bf16, bf16x2, tf32, f32, f64, f32x2
     case e4m3, e5m2, e4m3x2, e5m2x2

@@ -7,7 +7,7 @@ extension PTXType {
 
     private static let words: [String: PTXType] = [
         "s8": .s8, "s16": .s16, "s32": .s32, "s64": .s64,
-        "u8": .u8, "u16": .u16, "u32": .u32, "u64": .u64,
+        "u8": .u8, "u16": .u16, "u32": .u32, "u64": .u64, "s16x2": .s16x2, "u16x2": .u16x2,
         "b8": .b8, "b16": .b16, "b32": .b32, "b64": .b64, "b128": .b128,
         "f16": .f16, "f16x2": .f16x2, "bf16": .bf16, "bf16x2": .bf16x2, "tf32": .tf32,
         "f32": .f32, "f64": .f64, "f32x2": .f32x2,

@@ -11,7 +11,7 @@ enum OperandKind: UInt8 {
     init?(_ type: PTXType) {
         switch type {
         case .s8, .u8, .b8, .s16, .u16, .b16, .s32, .u32, .b32: self = .b32
-        case .f16x2, .bf16x2, .tf32, .e4m3, .e5m2, .e4m3x2, .e5m2x2: self = .b32
+        case .s16x2, .u16x2, .f16x2, .bf16x2, .tf32, .e4m3, .e5m2, .e4m3x2, .e5m2x2: self = .b32
         case .s64, .u64, .b64, .f32x2: self = .b64
         case .f16: self = .f16
         case .bf16: self = .bf16

@@ -9,6 +9,7 @@ enum Forms {
         if type.isFloat { return floatForm(operation, type) }
         switch type {
         case .f16x2, .bf16x2: return HalfForms.find(operation, type)
+        case .s16x2, .u16x2: return HalfwordForms.find(operation, type)
         default: break
         }
         return IntegerForms.find(operation, type) ?? BitForms.find(operation, type) ?? VideoForms.find(operation)

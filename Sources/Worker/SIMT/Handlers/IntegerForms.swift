@@ -3,6 +3,15 @@ internal import PTX
 /// Integer arithmetic.
 enum IntegerForms {
     static func find(_ operation: Operation, _ type: PTXType) -> Form? {
+        guard operation.has("relu") else { return plain(operation, type) }
+        // `min.relu.s32` and `max.relu.s32` alone.
+        guard type == .s32, operation.opcode == "min" || operation.opcode == "max" else { return nil }
+        var form = plain(operation, type)
+        form?.finish = { w, i in map1(w, i) { (a: Int32) in a < 0 ? 0 : a } }
+        return form
+    }
+
+    private static func plain(_ operation: Operation, _ type: PTXType) -> Form? {
         switch type {
         case .u32, .b32: unsigned32(operation) ?? common32(operation)
         case .s32: signed32(operation) ?? common32(operation)
