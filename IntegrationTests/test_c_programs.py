@@ -6,7 +6,7 @@ from conftest import EXPORTS
 
 SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors",
           "managed", "stream_memory", "virtual_memory", "ipc", "graph_explicit", "graph_capture", "graph_threads",
-          "graph_special",
+          "graph_special", "graph_arrays",
           "green_contexts", "small_families", "error_log",
           "export_tables", "pinned_order", "arrays", "textures"]
 

@@ -57,6 +57,10 @@ extension BackendStream {
         throw .noArrays
     }
 
+    public func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrayNodes }
+
+    public func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrayNodes }
+
     public func copy(from source: MemoryBox, toArray destination: ArrayBox) throws(BackendError) { throw .noArrays }
 
     public func copy(fromArray source: ArrayBox, to destination: MemoryBox) throws(BackendError) { throw .noArrays }
@@ -68,4 +72,6 @@ extension BackendStream {
 
 extension BackendError {
     fileprivate static let noArrays = BackendError(BackendStatus.notSupported, "the device has no arrays")
+    fileprivate static let noArrayNodes = BackendError(
+        BackendStatus.notSupported, "this device has no graph nodes that copy between arrays and a client's memory")
 }

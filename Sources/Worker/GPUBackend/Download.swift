@@ -47,3 +47,9 @@ extension DownloadingStream where Self: BackendStream {
         buffer.finish(isFilled: offset == buffer.bytes.count)
     }
 }
+
+extension BackendStream {
+    public func peek(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError) {
+        try copyFromDevice(box, send: send)
+    }
+}

@@ -146,6 +146,11 @@ public protocol BackendStream: AnyObject, Sendable, DownloadingStream {
     func copyFromDevice(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool)
         throws(BackendError)
 
+    /// Hands bytes out as they are now, row after row, on the caller's thread, until `send` answers false. Called by
+    /// lanes on a stream of their own, without order to other streams; must not wait for work that waits for the
+    /// client. The memory stays usable meanwhile.
+    func peek(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError)
+
     /// Copies between two boxes of equal size; overlap is allowed.
     func copy(from source: MemoryBox, to destination: MemoryBox) throws(BackendError)
 
@@ -171,6 +176,10 @@ public protocol BackendStream: AnyObject, Sendable, DownloadingStream {
 
     /// Like ``copyFromDevice(_:send:)``, from an array.
     func copyFromArray(_ box: ArrayBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError)
+
+    /// Like ``copyToHost(_:token:)`` and ``copyFromHost(_:token:)``, with an array.
+    func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError)
+    func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError)
 
     /// Copies between memory and an array, or between arrays; both boxes have the same size.
     func copy(from source: MemoryBox, toArray destination: ArrayBox) throws(BackendError)

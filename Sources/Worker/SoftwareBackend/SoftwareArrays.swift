@@ -57,17 +57,41 @@ enum ArrayWork: Sendable {
     case toMemory(ArrayRegion, MemoryBox)
     case fromMemory(MemoryBox, ArrayRegion)
     case copy(ArrayRegion, ArrayRegion)
+    case toHost(ArrayRegion, token: UInt64)
+    case fromHost(token: UInt64, ArrayRegion)
+
+    /// Whether it waits for the client.
+    var waitsForClient: Bool {
+        switch self {
+        case .toHost, .fromHost: true
+        default: false
+        }
+    }
 
     var stagedByteCount: Int {
         if case .write(_, let bytes) = self { bytes.buffer.count } else { 0 }
     }
 
-    func run(in memory: DeviceMemory) throws(BackendError) {
+    func run(in memory: DeviceMemory, for host: any BackendHost) throws(BackendError) {
         switch self {
         case .write(let region, let bytes):
             var offset = 0
             region.forEachRow { row in
                 row.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.buffer[offset..<(offset + row.count)]))
+                offset += row.count
+                return true
+            }
+        case .toHost(let region, let token):
+            host.copyToHost(token: token, byteCount: region.byteCount) { send in
+                region.forEachRow { send(UnsafeRawBufferPointer($0)) }
+            }
+        case .fromHost(let token, let region):
+            guard let bytes = host.copyFromHost(token: token, byteCount: region.byteCount),
+                UInt64(bytes.count) == region.byteCount
+            else { return }
+            var offset = 0
+            region.forEachRow { row in
+                row.copyBytes(from: bytes[offset..<(offset + row.count)])
                 offset += row.count
                 return true
             }
@@ -156,6 +180,14 @@ extension SoftwareStream {
             && source.depth == destination.depth
         guard isSameSize else { throw .badBox }
         try submit(.array(context, .copy(from, to)), isQuick: from.byteCount <= 64 << 10)
+    }
+
+    func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError) {
+        try submit(.array(context, .toHost(try ArrayRegion(box), token: token)), isQuick: false)
+    }
+
+    func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError) {
+        try submit(.array(context, .fromHost(token: token, try ArrayRegion(box))), isQuick: false)
     }
 
     private func check(_ memory: MemoryBox, _ region: ArrayRegion) throws(BackendError) {

@@ -129,6 +129,22 @@ extension LaneHandler {
         try translating { () throws(BackendError) in try stream.copy(fromArray: source, toArray: destination) }
     }
 
+    func arrayToHost(_ command: ArrayToHost) throws(CommandError) {
+        let stream = try stream(command.stream)
+        let box = try box(
+            command.array, command.level, (command.x, command.y, command.z),
+            (command.width, command.height, command.depth))
+        try translating { () throws(BackendError) in try stream.copyToHost(box, token: command.token) }
+    }
+
+    func arrayFromHost(_ command: ArrayFromHost) throws(CommandError) {
+        let stream = try stream(command.stream)
+        let box = try box(
+            command.array, command.level, (command.x, command.y, command.z),
+            (command.width, command.height, command.depth))
+        try translating { () throws(BackendError) in try stream.copyFromHost(box, token: command.token) }
+    }
+
     private func byteCount(_ width: UInt64, _ height: UInt64, _ depth: UInt64) -> UInt64? {
         MemoryBox(address: 0, pitch: width, slicePitch: 0, width: width, height: height, depth: depth).byteCount
     }

@@ -36,8 +36,10 @@ extension GraphPlan {
     static func isNodeCommand(_ id: UInt16) -> Bool {
         switch id {
         case CommandID.noop, CommandID.launch, CommandID.fill, CommandID.copyDeviceToDevice3D, CommandID.hostFunction,
-            CommandID.copyToHost, CommandID.copyFromHost, CommandID.graphConditional, CommandID.eventRecord,
-            CommandID.eventRecordWithFlags, CommandID.streamWaitEvent, CommandID.streamMemoryOperations:
+            CommandID.copyArrayToArray, CommandID.copyArrayToDevice, CommandID.copyDeviceToArray,
+            CommandID.arrayToHost, CommandID.arrayFromHost, CommandID.copyToHost, CommandID.copyFromHost,
+            CommandID.graphConditional, CommandID.eventRecord, CommandID.eventRecordWithFlags,
+            CommandID.streamWaitEvent, CommandID.streamMemoryOperations:
             true
         default: false
         }

@@ -206,6 +206,7 @@ extension CUDADriver {
             if Mirrors.areNeeded {
                 for nodes in executable.graphs { mirrorPointers(of: nodes, target) }
                 Mirrors.sendChanges(target, stream: id)
+                ManagedRegions.forgetRecords()
             }
             executable.lastStream = id
             return target.send(GraphLaunch(graph: executable.id, stream: id))

@@ -107,7 +107,7 @@ extension CUDADriver {
             }
             // The function may look at memory that the device wrote, so that work must be done and its results here.
             if Mirrors.areNeeded { _ = target.call(StreamSynchronize(hStream: id)) }
-            if Mirrors.areNeeded { Mirrors.deviceIsIdle(target) }
+            if Mirrors.areNeeded { Mirrors.deviceIsIdle(target, .stream(target.key(of: id))) }
             let token = HostFunctions.add(
                 HostFunctions.Call(
                     token: 0, function: function, callback: callback, stream: stream, userData: userData,
