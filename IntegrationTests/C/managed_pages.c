@@ -10,7 +10,7 @@
 #include "check.h"
 #include "kernels.h"
 
-enum { WORDS = 64 << 20 };  // 256 MiB
+static size_t word_count = 64 << 20;  // 256 MiB
 
 // *at = value
 static const char store_ptx[] = PTX_HEADER
@@ -44,7 +44,7 @@ static void store_word(const volatile unsigned *at, unsigned value, CUstream str
 // The device writes one word far away; after that no page is here.
 static void send_away(void)
 {
-    store_word(&words[WORDS - 1], 9, NULL);
+    store_word(&words[word_count - 1], 9, NULL);
     OK(cuCtxSynchronize());
 }
 
@@ -63,32 +63,32 @@ static void touch_parts(void)
     end_part();
 
     begin_part("read-one-page");
-    store_word(&words[WORDS / 2], 77, NULL);
+    store_word(&words[word_count / 2], 77, NULL);
     OK(cuCtxSynchronize());
-    REQUIRE(words[WORDS / 2] == 77);
-    REQUIRE(words[WORDS / 2 + 1] == 0);
+    REQUIRE(words[word_count / 2] == 77);
+    REQUIRE(words[word_count / 2 + 1] == 0);
     end_part();
 
     begin_part("write-one-page");
-    words[WORDS / 4] = 1234;
-    store_word(&words[WORDS / 4 + 1], 5678, NULL);
+    words[word_count / 4] = 1234;
+    store_word(&words[word_count / 4 + 1], 5678, NULL);
     OK(cuCtxSynchronize());
-    REQUIRE(device_word(&words[WORDS / 4]) == 1234);
+    REQUIRE(device_word(&words[word_count / 4]) == 1234);
     end_part();
-    REQUIRE(words[0] == 1 && words[WORDS / 4] == 1234 && words[WORDS / 4 + 1] == 5678);
+    REQUIRE(words[0] == 1 && words[word_count / 4] == 1234 && words[word_count / 4 + 1] == 5678);
 
     begin_part("read-all");
-    OK(cuMemsetD32_v2((CUdeviceptr)words, 0xA5A5, WORDS));
+    OK(cuMemsetD32_v2((CUdeviceptr)words, 0xA5A5, word_count));
     unsigned long long sum = 0;
-    for (size_t i = 0; i < WORDS; i++) sum += words[i];
-    REQUIRE(sum == 0xA5A5ull * WORDS);
+    for (size_t i = 0; i < word_count; i++) sum += words[i];
+    REQUIRE(sum == 0xA5A5ull * word_count);
     end_part();
 
     begin_part("write-all");
-    for (size_t i = 0; i < WORDS; i++) words[i] = (unsigned)i;
+    for (size_t i = 0; i < word_count; i++) words[i] = (unsigned)i;
     store_word(&words[7], 1, NULL);
     OK(cuCtxSynchronize());
-    REQUIRE(device_word(&words[WORDS - 5]) == WORDS - 5 && device_word(&words[7]) == 1);
+    REQUIRE(device_word(&words[word_count - 5]) == word_count - 5 && device_word(&words[7]) == 1);
     end_part();
 
     begin_part("prefetch");
@@ -126,7 +126,7 @@ static void *touch_own(void *argument)
     for (int i = 0; i < 500; i++) {
         seed = seed * 6364136223846793005ull + 1442695040888963407ull;
         // Every thread writes words of its own, next to those of the others.
-        size_t index = ((seed >> 33) % (WORDS / 8)) * 8 + (size_t)argument;
+        size_t index = ((seed >> 33) % (word_count / 8)) * 8 + (size_t)argument;
         unsigned value = words[index];
         if (value != (index == 7 ? 1 : (unsigned)index) && value != ~(unsigned)index) return (void *)"a wrong word";
         words[index] = ~(unsigned)index;
@@ -141,7 +141,7 @@ static void thread_part(void)
     for (size_t i = 0; i < 8; i++) REQUIRE(pthread_create(&threads[i], NULL, touch_own, (void *)i) == 0);
     // Meanwhile other work goes on, which gives pages up under the threads' hands.
     for (int i = 0; i < 20; i++) {
-        store_word(&words[WORDS - 1], 9, NULL);
+        store_word(&words[word_count - 1], 9, NULL);
         OK(cuCtxSynchronize());
     }
     for (int i = 0; i < 8; i++) {
@@ -150,7 +150,7 @@ static void thread_part(void)
         REQUIRE(failure == NULL);
     }
     send_away();
-    for (size_t i = 0; i + 1 < WORDS; i += 4093) {
+    for (size_t i = 0; i + 1 < word_count; i += 4093) {
         unsigned value = device_word(&words[i]);
         REQUIRE(value == (i == 7 ? 1 : (unsigned)i) || value == ~(unsigned)i);
     }
@@ -279,18 +279,19 @@ static void at_the_end(void)
     }
 }
 
-// With an argument, without the part in which threads write while others wait: fetched whole, memory that is written
-// meanwhile may lose a byte.
+// With an argument, of 8 MiB, and without the part in which threads write while others wait: fetched whole, memory that
+// is written meanwhile may lose a byte.
 int main(int argc, char **argv)
 {
     (void)argv;
+    if (argc > 1) word_count = 2 << 20;
     atexit(at_the_end);
     signal(SIGSEGV, unexpected);
     signal(SIGBUS, unexpected);
     begin();
     store = load(store_ptx, "store");
     CUdeviceptr address;
-    OK(cuMemAllocManaged(&address, WORDS * sizeof(unsigned), CU_MEM_ATTACH_GLOBAL));
+    OK(cuMemAllocManaged(&address, word_count * sizeof(unsigned), CU_MEM_ATTACH_GLOBAL));
     words = (volatile unsigned *)address;
     touch_parts();
     if (argc == 1) thread_part();

@@ -180,6 +180,19 @@ enum Mirrors {
         }
     }
 
+    /// After a copy or a fill that the program counts as done, though the worker may not have come to it.
+    static func copyIsOver(_ target: CallTarget, stream: UInt64) -> CUresult {
+        guard areNeeded else { return CUDA_SUCCESS }
+        if ManagedRegions.isAnyNewer(of: target.context.pointee.worker),
+            !target.lane.isIdle(stream: stream, context: target.context.pointee.id)
+        {
+            let status = target.call(StreamSynchronize(hStream: stream))
+            guard status == CUDA_SUCCESS else { return status }
+        }
+        deviceIsIdle(target, .stream(target.key(of: stream)))
+        return CUDA_SUCCESS
+    }
+
     /// Brings what the program wants on the host's side, unless work is under way that may change it.
     static func bringWanted(_ target: CallTarget) {
         lock.acquire()

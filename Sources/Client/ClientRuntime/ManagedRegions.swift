@@ -62,6 +62,15 @@ public enum ManagedRegions {
         return regions.filter { $0.context.pointee.worker == worker }
     }
 
+    /// Whether work may be under way that writes a region at a worker.
+    public static func isAnyNewer(of worker: UnsafeMutablePointer<WorkerState>) -> Bool {
+        guard areAny else { return false }
+        lock.acquire()
+        defer { lock.release() }
+        for region in regions where region.context.pointee.worker == worker && region.isDeviceNewer { return true }
+        return false
+    }
+
     /// Whether all of a range lies in one region.
     public static func contains(_ address: UInt64, _ byteCount: Int) -> Bool {
         guard areAny else { return false }

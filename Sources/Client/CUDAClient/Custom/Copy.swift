@@ -13,8 +13,7 @@ extension CUDADriver {
             guard status == CUDA_SUCCESS else { return status }
             // A waiting copy waits for the streams that the default stream keeps order with, too.
             if Downloads.areAny { return synchronize(target) }
-            Mirrors.deviceIsIdle(target, .stream(target.key(of: StreamID.legacyDefault)))
-            return status
+            return Mirrors.copyIsOver(target, stream: StreamID.legacyDefault)
         }
     }
 

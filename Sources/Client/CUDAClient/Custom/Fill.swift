@@ -43,8 +43,7 @@ extension CUDADriver {
                         address: address, pitch: UInt64(height == 1 ? row : pitch), elementByteCount: elementByteCount,
                         value: value, width: UInt64(width), height: UInt64(height), stream: stream))
             }
-            if isWaiting, status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target, .stream(target.key(of: stream))) }
-            return status
+            return isWaiting && status == CUDA_SUCCESS ? Mirrors.copyIsOver(target, stream: stream) : status
         }
     }
 
