@@ -69,7 +69,7 @@ def test_only_what_is_touched_moves(roost, programs, tmp_path, is_on_demand, tra
 
 
 def test_without_demand_the_same_program_sees_the_same(roost, programs, tmp_path):
-    moved = run(roost, programs, tmp_path, "small", environment={"ROOST_MANAGED": "whole"})
+    moved = run(roost, programs, tmp_path, "whole", environment={"ROOST_MANAGED": "whole"})
     faults, fetched, _ = moved["read-one-page"]
     assert faults == 0 and fetched >= 8 << 20
 

@@ -47,6 +47,10 @@ def test_program_passes_both_layers(nested, programs, name):
     assert _run([programs / name], nested).splitlines()[-1] == "PASS"
 
 
+def test_managed_memory_moves_by_the_page_through_both_layers(nested, programs):
+    assert _run([programs / "managed_pages", "nested"], nested).splitlines()[-1] == "PASS"
+
+
 def test_python_client_passes_both_layers(nested):
     # The interface of numba-cuda needs a compiler of its own, that of cuda-python only the driver.
     script = """
