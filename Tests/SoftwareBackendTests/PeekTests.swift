@@ -1,4 +1,5 @@
 import GPUBackend
+import Synchronization
 import Testing
 
 @testable import SoftwareBackend
