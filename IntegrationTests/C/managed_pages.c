@@ -283,7 +283,8 @@ static void at_the_end(void)
 // "nested" is for a device that is itself a vGPU: its engine has no turn for a page while it waits for a host function.
 int main(int argc, char **argv)
 {
-    const int is_whole = argc > 1 && strcmp(argv[1], "whole") == 0, is_nested = argc > 1 && strcmp(argv[1], "nested") == 0;
+    const int is_whole = argc > 1 && strcmp(argv[1], "whole") == 0;
+    const int is_nested = argc > 1 && strcmp(argv[1], "nested") == 0;
     if (argc > 1) word_count = 2 << 20;
     atexit(at_the_end);
     signal(SIGSEGV, unexpected);

@@ -1,4 +1,4 @@
-/* What managed memory costs: one page, every 1024th page, all of it, beside one copy of the whole. The endpoint is in the environment. */
+/* What managed memory costs: one page, every 1024th, all of it, beside one copy. The endpoint is in the environment. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -18,7 +18,9 @@ public enum ManagedRegions {
     nonisolated(unsafe) private static var descriptor: Int32 = 0
     /// The thread's lanes by worker.
     nonisolated(unsafe) private static var lanes: [Lane?] = []
+    // SAFETY: only touched by the thread that serves faults.
     nonisolated(unsafe) private static var hasFailed = false
+    // SAFETY: both only touched under `lock`.
     /// Counts the times that work was sent.
     nonisolated(unsafe) private static var moment: UInt64 = 0
     /// Where events were recorded, the oldest first.
