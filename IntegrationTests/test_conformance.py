@@ -12,11 +12,11 @@ from conftest import PREFIX, Program
 CONFORMANCE = PREFIX / "bin" / "conformance"
 
 
-def run_suite(roost, path, *words, transport="shm", vram="1GiB"):
+def run_suite(roost, path, *words, transport="shm", vram="1GiB", capability=None):
     """Runs cases through a vGPU and returns the results by name."""
     started = roost.start(
         CONFORMANCE, "--driver", PREFIX / "lib" / "libcuda.so.1", "--no-measure", "--quiet", "-o", path, *words,
-        vram=vram, transport=transport)
+        vram=vram, transport=transport, capability=capability)
     started.finish(seconds=240, status=None)
     return json.loads(path.read_text())
 
@@ -55,6 +55,12 @@ def compare(first, second, status):
 @pytest.mark.parametrize("transport", ["shm", "tcp"])
 def test_software_gpu_passes(roost, tmp_path, transport):
     check(run_suite(roost, tmp_path / "report.json", transport=transport))
+
+
+def test_tensor_maps_pass_from_compute_capability_9_on(roost, tmp_path):
+    report = run_suite(roost, tmp_path / "report.json", "--filter", "tensor-map.,bulk-copy.", capability="9.0")
+    assert {case["status"] for case in report["cases"]} == {"passed"}, report["cases"]
+    assert len(report["cases"]) >= 10
 
 
 def test_compare_tells_lost_and_different_cases(roost, tmp_path):
