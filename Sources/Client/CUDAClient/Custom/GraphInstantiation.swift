@@ -207,6 +207,7 @@ extension CUDADriver {
                 for nodes in executable.graphs { mirrorPointers(of: nodes, target) }
                 Mirrors.sendChanges(target, stream: id)
             }
+            if Downloads.areAny, executable.hasHostCalls { collectDownloads(inStream: id, target) }
             executable.lastStream = id
             return target.send(GraphLaunch(graph: executable.id, stream: id))
         }
