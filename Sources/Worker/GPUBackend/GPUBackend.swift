@@ -103,12 +103,14 @@ public protocol BackendContext: AnyObject, Sendable {
     func checkLink(image: UnsafeRawBufferPointer) throws(BackendError) -> String
 
     func makeGraphRecorder() throws(BackendError) -> any BackendGraphRecorder
-    /// Makes an array, or a mipmapped one, of zeros. Called by a lane; may block while memory is taken. Throws
-    /// `OUT_OF_MEMORY`, `INVALID_VALUE` or `NOT_SUPPORTED`.
+    /// Makes an array, or a mipmapped one, with unspecified content. Called by a lane; may block while memory is taken.
+    /// Throws `OUT_OF_MEMORY`, `INVALID_VALUE` or `NOT_SUPPORTED`.
     func makeArray(_ shape: ArrayShape) throws(BackendError) -> any BackendArray
 
-    /// Makes a texture and answers the number by which kernels know it: `value` where one is given. `array` is what the
-    /// description reads, if that is an array. Called by a lane.
+    /// Makes a texture and answers the number by which kernels of the context know it: `value` where one is given. A
+    /// device that picks the numbers itself may give a surface the same one. `array` is what the description reads, if
+    /// that is an array. Called by a lane. Throws `INVALID_VALUE` too where a number is given to a device that picks
+    /// them, or none to one that does not.
     func makeTexture(
         _ description: TextureDescription, array: (any BackendArray)?, value: UInt64?
     ) throws(BackendError) -> UInt64
@@ -117,7 +119,7 @@ public protocol BackendContext: AnyObject, Sendable {
     func makeSurface(array: any BackendArray, level: UInt32, value: UInt64?) throws(BackendError) -> UInt64
 
     /// Gives a texture or a surface up; launches that were submitted earlier may still read it.
-    func destroyTexture(_ value: UInt64) throws(BackendError)
+    func destroyTexture(_ value: UInt64, isSurface: Bool) throws(BackendError)
 
     /// Encodes a tensor map, 128 bytes, from a `TensorMapRequest`. Called by a lane, for devices whose form the client
     /// does not know.

@@ -24,13 +24,7 @@ struct ArrayRegion: Sendable {
         guard let array = box.array as? SoftwareArray else { throw BackendError(BackendStatus.invalidHandle) }
         storage = array.storage
         self.box = box
-        guard box.level < storage.shape.levelCount else { throw .badBox }
-        let size = storage.shape.extent(level: box.level)
-        let rowByteCount = size.width * UInt64(storage.texel.byteCount)
-        let isInside =
-            box.x <= rowByteCount && box.width <= rowByteCount - box.x && box.y <= size.height
-            && box.height <= size.height - box.y && box.z <= size.depth && box.depth <= size.depth - box.z
-        guard isInside else { throw .badBox }
+        try box.check(inside: storage.shape)
     }
 
     var byteCount: UInt64 { box.width * box.height * box.depth }
@@ -175,10 +169,7 @@ extension SoftwareStream {
     func copy(fromArray source: ArrayBox, toArray destination: ArrayBox) throws(BackendError) {
         let from = try ArrayRegion(source)
         let to = try ArrayRegion(destination)
-        let isSameSize =
-            source.width == destination.width && source.height == destination.height
-            && source.depth == destination.depth
-        guard isSameSize else { throw .badBox }
+        guard source.isSameSize(as: destination) else { throw .badBox }
         try submit(.array(context, .copy(from, to)), isQuick: from.byteCount <= 64 << 10)
     }
 
@@ -191,15 +182,8 @@ extension SoftwareStream {
     }
 
     private func check(_ memory: MemoryBox, _ region: ArrayRegion) throws(BackendError) {
-        let isSameSize =
-            memory.width == region.box.width && memory.height == region.box.height
-            && memory.depth == region.box.depth
-        guard isSameSize, memory.spanByteCount != nil else { throw .badBox }
+        guard region.box.isSameSize(as: memory), memory.spanByteCount != nil else { throw .badBox }
     }
-}
-
-extension BackendError {
-    fileprivate static let badBox = BackendError(BackendStatus.invalidValue, "the box is not inside the array")
 }
 
 /// The textures and surfaces of a session, as launches take them along.
@@ -251,7 +235,7 @@ extension SoftwareContext {
         return value
     }
 
-    func destroyTexture(_ value: UInt64) throws(BackendError) {
+    func destroyTexture(_ value: UInt64, isSurface: Bool) throws(BackendError) {
         session.textures.change { $0.remove(value) }
     }
 }

@@ -45,6 +45,22 @@ extension GraphPlan {
         }
     }
 
+    /// The values that the conditional nodes go by, each once.
+    var conditionalValues: [ConditionalValue] {
+        get throws(CommandError) {
+            var values = defaults.map { ConditionalValue(address: $0.address, defaultValue: $0.value) }
+            var known = Set(values.map(\.address))
+            for nodes in graphs {
+                for node in nodes where node.command == CommandID.graphConditional {
+                    guard let command = node.conditional else { throw .invalidValue }
+                    guard known.insert(command.address).inserted else { continue }
+                    values.append(ConditionalValue(address: command.address, defaultValue: nil))
+                }
+            }
+            return values
+        }
+    }
+
     /// The depth to which conditional nodes may contain each other.
     static let depthMax = 64
 
@@ -62,6 +78,16 @@ extension GraphPlan {
             graphs[graph][index].command = entry.command
             graphs[graph][index].isEnabled = entry.isEnabled
             graphs[graph][index].payload = entry.payload
+        }
+    }
+}
+
+extension GraphPlanNode {
+    /// The command of a conditional node; nil when its bytes are none.
+    var conditional: GraphConditional? {
+        payload.withUnsafeBytes { bytes in
+            var reader = WireReader(bytes)
+            do throws(WireError) { return try GraphConditional(from: &reader) } catch { return nil }
         }
     }
 }

@@ -208,6 +208,7 @@ extension CUDADriver {
                 Mirrors.sendChanges(target, stream: id)
                 ManagedRegions.forgetRecords()
             }
+            if Downloads.areAny, executable.hasHostCalls { collectDownloads(inStream: id, target) }
             executable.lastStream = id
             return target.send(GraphLaunch(graph: executable.id, stream: id))
         }

@@ -13,6 +13,8 @@ enum HostFunctions {
         var stream: CUstream?
         var userData: UnsafeMutableRawPointer?
         var context: UnsafeMutablePointer<ContextState>
+        /// The newest download that must be here before it runs.
+        var newestDownload: UInt64
     }
 
     // SAFETY: only touched under `lock`.
@@ -60,7 +62,7 @@ enum HostFunctions {
             return
         }
         guard let call = take(token) else { return }
-        if Downloads.areAny { Downloads.collectForHostFunction(call.context) }
+        Downloads.collectForHostFunction(call.context, through: call.newestDownload)
         call.function?(call.userData)
         guard let callback = call.callback else { return }
         callback(call.stream, CUresult(status: call.context.pointee.stickyStatus), call.userData)
@@ -111,10 +113,21 @@ extension CUDADriver {
             let token = HostFunctions.add(
                 HostFunctions.Call(
                     token: 0, function: function, callback: callback, stream: stream, userData: userData,
-                    context: target.context))
+                    context: target.context, newestDownload: Downloads.newest))
             let status = target.send(HostFunction(stream: id, token: token))
             if status != CUDA_SUCCESS { _ = HostFunctions.take(token) }
             return status
         }
+    }
+
+    /// Has the bytes of earlier downloads come in stream order, for a graph whose host nodes may read them.
+    static func collectDownloads(inStream id: UInt64, _ target: CallTarget) {
+        let newest = Downloads.newest
+        guard newest > 0 else { return }
+        let token = HostFunctions.add(
+            HostFunctions.Call(
+                token: 0, function: nil, callback: nil, stream: nil, userData: nil, context: target.context,
+                newestDownload: newest))
+        if target.send(HostFunction(stream: id, token: token)) != CUDA_SUCCESS { _ = HostFunctions.take(token) }
     }
 }

@@ -2562,27 +2562,31 @@ public struct SurfaceCreate: AsyncCommand, Sendable {
     }
 }
 
-/// Destroys a texture or a surface after the launches before it.
+/// Destroys a texture, or a surface, of the lane's context after the launches before it.
 public struct TextureDestroy: AsyncCommand, Sendable {
     @inlinable public static var id: UInt16 { 90 }
 
     public var texture: UInt64
+    public var isSurface: UInt32
 
     @inlinable
-    public init(texture: UInt64) {
+    public init(texture: UInt64, isSurface: UInt32) {
         self.texture = texture
+        self.isSurface = isSurface
     }
 
-    @inlinable public var encodedByteCount: Int { 8 }
+    @inlinable public var encodedByteCount: Int { 12 }
 
     @inlinable
     public func encode(into writer: inout WireWriter) {
         writer.write(texture)
+        writer.write(isSurface)
     }
 
     @inlinable
     public init(from reader: inout WireReader) throws(WireError) {
         texture = try reader.read()
+        isSurface = try reader.read()
     }
 }
 

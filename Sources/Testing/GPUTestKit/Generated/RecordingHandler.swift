@@ -507,7 +507,7 @@ public final class RecordingHandler: CommandHandler {
     }
 
     public func textureDestroy(_ command: TextureDestroy) throws(CommandError) {
-        try record(TextureDestroy.id, [command.texture])
+        try record(TextureDestroy.id, [command.texture, UInt64(truncatingIfNeeded: command.isSurface)])
     }
 
     public func textureObtain(_ command: TextureObtain, _ reply: inout TextureObtain.Reply) throws(CommandError) {

@@ -144,7 +144,7 @@ public protocol CommandHandler: AnyObject {
     func textureCreate(_ command: TextureCreate) throws(CommandError)
     /// Creates a surface of an array under a number that the client picked.
     func surfaceCreate(_ command: SurfaceCreate) throws(CommandError)
-    /// Destroys a texture or a surface after the launches before it.
+    /// Destroys a texture, or a surface, of the lane's context after the launches before it.
     func textureDestroy(_ command: TextureDestroy) throws(CommandError)
     /// Creates a texture on a device that picks the number itself.
     func textureObtain(_ command: TextureObtain, _ reply: inout TextureObtain.Reply) throws(CommandError)
