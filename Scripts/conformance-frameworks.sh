@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$ROOT"
 
 [ -x "$BUILD/roost/bin/roost" ] || die "there is no release build: run make release"
-suites=${SUITES:-torch torch-operators jax onnxruntime cupy}
+suites=${SUITES:-torch torch-operators jax onnxruntime cupy waits}
 environments=$BUILD/frameworks
 work=$(mktemp -d "${TMPDIR:-/tmp}/roost-frameworks.XXXXXX")
 export ROOST_STATE_DIR=$work/state
@@ -50,9 +50,16 @@ for suite in $suites; do
     jax) modules jax jax 600 "--vram 2GiB --device-files" jax_programs ;;
     onnxruntime) modules "$suite" onnxruntime 300 "--vram 2GiB --compute-capability 13.0" onnx_sessions ;;
     cupy)
-        bash Scripts/setup-python.sh
-        "$BUILD/venv/bin/python" Scripts/cupy-tests.py --roost "$BUILD/roost/bin/roost" --build "$BUILD" \
+        environment cupy
+        "$environments/cupy/bin/python" Scripts/cupy-tests.py --roost "$BUILD/roost/bin/roost" --build "$BUILD" \
             --output "$BUILD/conformance-cupy.tsv"
+        ;;
+    waits)
+        environment torch
+        environment jax
+        # --update records instead of comparing.
+        python3 Scripts/waits.py --clients torch jax --check "$@" || status=1
+        continue
         ;;
     *) die "there is no suite $suite" ;;
     esac

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Counts calls, commands and waits of each client's steps and the way to the first kernel; prints `name value unit` lines.
 
---update writes Tests/Conformance/waits-per-step.tsv anew. Clients whose environment is not installed are left out.
+--check fails where a step waits more often than Tests/Conformance/waits-per-step.tsv says, --update writes it anew. Clients whose
+environment is not installed are left out, unless --clients names them.
 """
 
 import argparse
@@ -16,7 +17,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "IntegrationTests" / "steps"))
 import counts  # noqa: E402
 
-TABLE = ROOT / "Tests" / "Conformance" / "waits-per-step.tsv"
 BUILD = ROOT / ".build"
 IN_CI = ("c", "numba", "cupy", "cuda.core")
 
@@ -59,22 +59,24 @@ def measure(client, words, scratch, microseconds):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--update", action="store_true")
+    parser.add_argument("--check", action="store_true")
     parser.add_argument("--clients", nargs="*")
     parser.add_argument("--round-trip", type=int, default=0, help="microseconds added to each wait (ROOST_RTT_US)")
     arguments = parser.parse_args()
-    rows = []
+    rows, worse = [], []
     with tempfile.TemporaryDirectory(dir="/tmp") as folder:
         scratch = pathlib.Path(folder)
         environment = {**os.environ, "ROOST_STATE_DIR": str(scratch / "s")}
         subprocess.run([BUILD / "roost/bin/roost", "up"], env=environment, check=True, stdout=subprocess.DEVNULL)
         try:
-            for client, words in commands(scratch).items():
-                if arguments.clients and client not in arguments.clients:
-                    continue
-                measured = measure(client, words, scratch, arguments.round_trip)
+            found = commands(scratch)
+            for client in arguments.clients or found:
+                measured = client in found and measure(client, found[client], scratch, arguments.round_trip)
                 if not measured:
+                    worse.append(f"{client}: was not measured")
                     continue
                 steps, cold, seconds = measured
+                worse += [f"{client}: {step}: {text}" for step, text in counts.grown(client, steps).items()]
                 for step, (calls, sent, waits) in steps.items():
                     print(f"{client}.{step}.calls {calls:g} calls/step")
                     print(f"{client}.{step}.commands {sent - waits:g} no-reply-commands/step")
@@ -90,9 +92,11 @@ def main():
     if arguments.update:
         lines = ["# client\tstep\tcalls\tno-reply commands\twaits (each per step, queries left out; CI refuses more waits, for "
                  + ", ".join(IN_CI) + ")"]
-        kept = [line for line in (TABLE.read_text().splitlines() if TABLE.exists() else [])
+        kept = [line for line in (counts.TABLE.read_text().splitlines() if counts.TABLE.exists() else [])
                 if not line.startswith("#") and line.split("\t")[0] not in {row[0] for row in rows}]
-        TABLE.write_text("\n".join(lines + sorted(kept + ["\t".join(row) for row in rows])) + "\n")
+        counts.TABLE.write_text("\n".join(lines + sorted(kept + ["\t".join(row) for row in rows])) + "\n")
+    elif arguments.check and worse:
+        sys.exit("\n".join(worse))
 
 
 if __name__ == "__main__":

@@ -99,7 +99,11 @@ def torch():
     host = torch.arange(1000.0)
     x, y, out = host.cuda(), host.cuda(), torch.empty(1000, device="cuda")
     pinned = host.pin_memory()
-    add_kernel[(8,)](x, y, out, 1000, BLOCK=128)
+
+    def add():
+        add_kernel[(8,)](x, y, out, 1000, BLOCK=128)
+
+    add()
     torch.cuda.synchronize()
     first_kernel()
 
@@ -107,15 +111,70 @@ def torch():
     def mlp_like(a, b):
         return torch.tanh(a * 2 + b).sum()
 
-    count("triton-add", lambda: add_kernel[(8,)](x, y, out, 1000, BLOCK=128))
+    count("triton-add", add)
     count("empty", lambda: torch.empty(1000, device="cuda"))
     count("zeros", lambda: torch.zeros(1000, device="cuda"))
-    count("item", lambda: (add_kernel[(8,)](x, y, out, 1000, BLOCK=128), out[0].item()))
+    count("item", lambda: (add(), out[0].item()))
     count("cpu", lambda: out.cpu())
     count("cuda", lambda: host.cuda())
     count("pinned-non-blocking", lambda: x.copy_(pinned, non_blocking=True))
+    count("clone", lambda: x.clone())
     count("compiled-step", lambda: mlp_like(x, y))
     count("compiled-step-to-host", lambda: mlp_like(x, y).item())
+    torch_streams(torch, add)
+    torch_training(torch)
+
+
+def torch_streams(torch, add):
+    """A side stream, and a graph of five kernels."""
+    side, event = torch.cuda.Stream(), torch.cuda.Event()
+
+    def aside():
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            add()
+            event.record()
+        torch.cuda.current_stream().wait_event(event)
+
+    count("side-stream", aside)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        for _ in range(5):
+            add()
+    count("graph-replay", graph.replay)
+    count("graph-replay-and-wait", lambda: (graph.replay(), torch.cuda.synchronize()))
+
+
+def torch_training(torch):
+    """Forward, backward and update, all compiled; the inputs come from the host, as from a loader."""
+
+    def parameter(*shape):
+        return torch.randn(*shape).cuda().requires_grad_()
+
+    weight, bias, one = parameter(8, 4), parameter(4), torch.tensor(1.0).cuda()
+    x, y = torch.randn(16, 8).pin_memory(), torch.randn(16, 4).pin_memory()
+
+    @torch.compile
+    def loss_of(weight, bias, x, y):
+        return ((torch.tanh((x[:, :, None] * weight[None]).sum(1) + bias) - y) ** 2).mean()
+
+    @torch.compile
+    def update(weight, bias, weight_gradient, bias_gradient):
+        weight -= 0.01 * weight_gradient
+        bias -= 0.01 * bias_gradient
+
+    def step():
+        loss = loss_of(weight, bias, x.cuda(non_blocking=True), y.cuda(non_blocking=True))
+        loss.backward(one)
+        with torch.no_grad():
+            update(weight, bias, weight.grad, bias.grad)
+        weight.grad = bias.grad = None
+        return loss
+
+    losses = [step().item() for _ in range(5)]
+    assert losses[-1] < losses[0], losses
+    count("training-step", step)
+    count("training-step-to-host", lambda: step().item())
 
 
 def jax():
@@ -131,9 +190,26 @@ def jax():
     # XLA runs in threads of its own; a context of this thread is for the marks alone.
     context = ctypes.c_void_p()
     assert CUDA.cuDevicePrimaryCtxRetain(ctypes.byref(context), 0) == 0 and CUDA.cuCtxSetCurrent(context) == 0
-    count("fused-step", lambda: fused(a))
+    # What the device has not done yet would be counted in the next step, so that steps end where XLA says that they are done;
+    # it hears so from the device, by a call of a host function, which is no wait for the worker.
+    doubled = jax.jit(lambda v: v * 2)
+    gradient = jax.jit(jax.value_and_grad(lambda w, x, y: ((jnp.tanh((x[:, :, None] * w[None]).sum(1)) - y) ** 2).mean()))
+    w, x, y = (jax.random.normal(jax.random.key(n), shape) for n, shape in enumerate([(8, 4), (16, 8), (16, 4)]))
+
+    def train():
+        nonlocal w
+        loss, slope = gradient(w, x, y)
+        w = w - 0.1 * slope
+        return loss
+
+    count("fused-step", lambda: fused(a).block_until_ready())
     count("fused-step-to-host", lambda: float(fused(a)))
+    count("add", lambda: (a + a).block_until_ready())
     count("device-put", lambda: jax.device_put(host).block_until_ready())
+    # An array keeps what was fetched once, so each step fetches another.
+    count("device-get", lambda: jax.device_get(doubled(a)))
+    count("training-step", lambda: (train(), w.block_until_ready()))
+    count("training-step-to-host", lambda: float(train()))
 
 
 if __name__ == "__main__":

@@ -64,32 +64,57 @@ static void measureLaunch(void) {
     bench_report("launch.empty.waiting.p50", bench_median(samples, 5001) * 1e6, "us");
 }
 
-/* A graph of 100 kernels is one command: what a launch of it costs the client, and how many kernels the worker runs. */
-static void measureGraph(void) {
-    enum { KERNELS = 100, GRAPHS = 1000 };
-    CUmodule module;
-    CUfunction function;
-    CUstream stream;
-    CUgraph graph;
-    CUgraphExec executable;
-    bench_check(cuModuleLoadData(&module, emptyKernel), "cuModuleLoadData");
-    bench_check(cuModuleGetFunction(&function, module, "empty"), "cuModuleGetFunction");
-    bench_check(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
-    bench_check(cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), "cuStreamBeginCapture");
-    for (int i = 0; i < KERNELS; i++) cuLaunchKernel(function, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL);
-    bench_check(cuStreamEndCapture(stream, &graph), "cuStreamEndCapture");
-    bench_check(cuGraphInstantiateWithFlags(&executable, graph, 0), "cuGraphInstantiate");
+enum { KERNELS = 100 };
+
+static CUfunction empty;
+static CUgraphExec executable;
+
+static void launchOneByOne(CUstream stream) {
+    for (int i = 0; i < KERNELS; i++) cuLaunchKernel(empty, 1, 1, 1, 32, 1, 1, 0, stream, NULL, NULL);
+}
+
+static void launchGraph(CUstream stream) { cuGraphLaunch(executable, stream); }
+
+/* The same kernels, as launches or as a graph: what they cost the client, how long until all are done, how many run in a second. */
+static void measureKernels(const char *name, void (*launch)(CUstream), CUstream stream) {
+    enum { REPEATS = 1000 };
+    static double waiting[BATCHES];
+    char text[64];
     for (int batch = 0; batch < BATCHES; batch++) {
         double start = bench_now();
-        for (int i = 0; i < 10; i++) cuGraphLaunch(executable, stream);
+        for (int i = 0; i < 10; i++) launch(stream);
         samples[batch] = (bench_now() - start) / 10;
         bench_check(cuStreamSynchronize(stream), "cuStreamSynchronize");
+        start = bench_now();
+        launch(stream);
+        bench_check(cuStreamSynchronize(stream), "cuStreamSynchronize");
+        waiting[batch] = bench_now() - start;
     }
-    bench_report("graph.100_kernels.client", bench_median(samples, BATCHES) * 1e9, "ns");
+    snprintf(text, sizeof text, "%s.client", name);
+    bench_report(text, bench_median(samples, BATCHES) * 1e9, "ns");
+    snprintf(text, sizeof text, "%s.waiting.p50", name);
+    bench_report(text, bench_median(waiting, BATCHES) * 1e6, "us");
     double start = bench_now();
-    for (int i = 0; i < GRAPHS; i++) cuGraphLaunch(executable, stream);
+    for (int i = 0; i < REPEATS; i++) launch(stream);
     bench_check(cuStreamSynchronize(stream), "cuStreamSynchronize");
-    bench_report("graph.100_kernels.end_to_end", KERNELS * GRAPHS / (bench_now() - start), "launches/s");
+    snprintf(text, sizeof text, "%s.end_to_end", name);
+    bench_report(text, KERNELS * REPEATS / (bench_now() - start), "launches/s");
+}
+
+/* A graph of 100 kernels is one command, beside 100 launches. */
+static void measureGraph(void) {
+    CUmodule module;
+    CUstream stream;
+    CUgraph graph;
+    bench_check(cuModuleLoadData(&module, emptyKernel), "cuModuleLoadData");
+    bench_check(cuModuleGetFunction(&empty, module, "empty"), "cuModuleGetFunction");
+    bench_check(cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
+    bench_check(cuStreamBeginCapture_v2(stream, CU_STREAM_CAPTURE_MODE_GLOBAL), "cuStreamBeginCapture");
+    launchOneByOne(stream);
+    bench_check(cuStreamEndCapture(stream, &graph), "cuStreamEndCapture");
+    bench_check(cuGraphInstantiateWithFlags(&executable, graph, 0), "cuGraphInstantiate");
+    measureKernels("graph.100_launches", launchOneByOne, stream);
+    measureKernels("graph.100_kernels", launchGraph, stream);
     bench_check(cuGraphExecDestroy(executable), "cuGraphExecDestroy");
     bench_check(cuGraphDestroy(graph), "cuGraphDestroy");
 }

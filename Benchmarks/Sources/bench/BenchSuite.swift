@@ -22,7 +22,7 @@ struct BenchSuite {
         try measureLibrary("libnvidia-ml.so.1")
         for transport in ["shm", "unix", "tcp"] { try measureCalls(transport: transport) }
         for transport in ["shm", "tcp"] { try measureManaged(transport: transport) }
-        for transport in ["shm", "tcp"] { try measurePeers(transport: transport) }
+        for transport in ["shm", "unix", "tcp"] { try measurePeers(transport: transport) }
         try withWorker(listening: endpoint("unix"), threads: 1) { suite, endpoint in
             try suite.measure("bench-device", prefix: "", environment: ["ROOST_ENDPOINT": endpoint])
         }
@@ -107,7 +107,7 @@ struct BenchSuite {
         return Figure(name: String(words[0]), value: value, unit: String(words[2]))
     }
 
-    /// What each figure is beside its physical limit of the same run.
+    /// What each figure is beside its physical limit, or its alternative, of the same run.
     private mutating func addRatios() {
         let value = Dictionary(figures.map { ($0.name, $0.value) }, uniquingKeysWith: { first, _ in first })
         func add(_ name: String, _ top: String, _ bottom: String) {
@@ -122,6 +122,10 @@ struct BenchSuite {
             add("\(transport).call.waiting.ratio_awake", waiting, "raw.\(transport).ping_pong_awake.p50")
             let out = isShared ? "raw.memcpy.64MiB" : "raw.\(transport).stream_out"
             let inward = isShared ? "raw.memcpy.64MiB" : "raw.\(transport).stream_in"
+            for figure in ["client", "waiting.p50"] {
+                let (launches, graph) = ("graph.100_launches.\(figure)", "graph.100_kernels.\(figure)")
+                add("\(transport).\(graph).ratio", "\(transport).\(graph)", "\(transport).\(launches)")
+            }
             add("\(transport).peer.copy.ratio", "\(transport).peer.copy.64MiB", out)
             add("\(transport).copy.host_to_device.ratio", "\(transport).copy.host_to_device.64MiB", out)
             add("\(transport).copy.device_to_host.ratio", "\(transport).copy.device_to_host.64MiB", inward)
