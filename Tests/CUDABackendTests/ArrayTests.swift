@@ -51,10 +51,12 @@ extension Machine {
 }
 
 private func box(
-    _ array: any BackendArray, level: UInt32 = 0, _ x: UInt64, _ y: UInt64, _ z: UInt64,
-    _ width: UInt64, _ height: UInt64, _ depth: UInt64 = 1
+    _ array: any BackendArray, level: UInt32 = 0, _ origin: (x: UInt64, y: UInt64, z: UInt64),
+    _ size: (width: UInt64, height: UInt64, depth: UInt64)
 ) -> ArrayBox {
-    ArrayBox(array: array, level: level, origin: (x * 4, y, z), size: (width * 4, height, depth))
+    ArrayBox(
+        array: array, level: level, origin: (origin.x * 4, origin.y, origin.z),
+        size: (size.width * 4, size.height, size.depth))
 }
 
 extension ContractTests {
@@ -62,27 +64,27 @@ extension ContractTests {
     func arrays(_ kind: Kind) throws {
         let machine = try Machine(kind)
         let array = try machine.array(16, 8, 4)
-        let all = box(array, 0, 0, 0, 16, 8, 4)
+        let all = box(array, (0, 0, 0), (16, 8, 4))
         var values = (0..<512).map { UInt32($0) }
         try machine.write(values, to: all)
-        try machine.write([901, 902, 903, 904], to: box(array, 3, 5, 1, 2, 1, 2))
+        try machine.write([901, 902, 903, 904], to: box(array, (3, 5, 1), (2, 1, 2)))
         for (slice, first) in [(1, UInt32(901)), (2, 903)] {
             values[slice * 128 + 5 * 16 + 3] = first
             values[slice * 128 + 5 * 16 + 4] = first + 1
         }
         #expect(try machine.read(all) == values)
-        #expect(try machine.read(box(array, 2, 5, 1, 3, 1)) == [210, 901, 902])
+        #expect(try machine.read(box(array, (2, 5, 1), (3, 1, 1))) == [210, 901, 902])
 
         let place = try machine.allocate(64 << 10)
         let memory = MemoryBox(address: place + 64, pitch: 256, slicePitch: 3000, width: 32, height: 3, depth: 2)
-        try machine.stream.copy(fromArray: box(array, 4, 2, 1, 8, 3, 2), to: memory)
+        try machine.stream.copy(fromArray: box(array, (4, 2, 1), (8, 3, 2)), to: memory)
         let wanted = (1...2).flatMap { z in (2...4).flatMap { y in (4..<12).map { values[z * 128 + y * 16 + $0] } } }
         #expect(try machine.read(memory) == wanted)
         let other = try machine.array(8, 3, 2)
-        try machine.stream.copy(from: memory, toArray: box(other, 0, 0, 0, 8, 3, 2))
-        #expect(try machine.read(box(other, 0, 0, 0, 8, 3, 2)) == wanted)
-        try machine.stream.copy(fromArray: box(other, 1, 1, 1, 2, 2), toArray: box(array, 0, 0, 0, 2, 2))
-        #expect(try machine.read(box(array, 0, 0, 0, 2, 2)) == [13, 14, 21, 22].map { wanted[$0 + 20] })
+        try machine.stream.copy(from: memory, toArray: box(other, (0, 0, 0), (8, 3, 2)))
+        #expect(try machine.read(box(other, (0, 0, 0), (8, 3, 2))) == wanted)
+        try machine.stream.copy(fromArray: box(other, (1, 1, 1), (2, 2, 1)), toArray: box(array, (0, 0, 0), (2, 2, 1)))
+        #expect(try machine.read(box(array, (0, 0, 0), (2, 2, 1))) == [13, 14, 21, 22].map { wanted[$0 + 20] })
         array.destroy()
         other.destroy()
         #expect(machine.context.takeDeferredError() == nil)
@@ -95,15 +97,15 @@ extension ContractTests {
         let place = try machine.allocate(4096)
         let memory = MemoryBox(address: place, pitch: 64, slicePitch: 0, width: 64, height: 2, depth: 1)
         for bad in [
-            box(array, 1, 0, 0, 16, 1), box(array, 0, 1, 0, 1, 8), box(array, 0, 0, 1, 1, 1),
-            box(array, level: 1, 0, 0, 0, 1, 1), box(array, 1 << 60, 0, 0, 1, 1),
+            box(array, (1, 0, 0), (16, 1, 1)), box(array, (0, 1, 0), (1, 8, 1)), box(array, (0, 0, 1), (1, 1, 1)),
+            box(array, level: 1, (0, 0, 0), (1, 1, 1)), box(array, (1 << 60, 0, 0), (1, 1, 1)),
         ] {
             #expect(status { _ = try machine.read(bad) } == BackendStatus.invalidValue)
         }
-        let smaller = box(array, 0, 0, 0, 16, 1)
+        let smaller = box(array, (0, 0, 0), (16, 1, 1))
         #expect(status { try machine.stream.copy(fromArray: smaller, to: memory) } == BackendStatus.invalidValue)
         #expect(status { try machine.stream.copy(from: memory, toArray: smaller) } == BackendStatus.invalidValue)
-        let two = box(array, 0, 0, 0, 16, 2)
+        let two = box(array, (0, 0, 0), (16, 2, 1))
         #expect(status { try machine.stream.copy(fromArray: two, toArray: smaller) } == BackendStatus.invalidValue)
         let bad = ArrayShape(size: (16, 0, 8), format: 3, channelCount: 1)
         #expect(status { _ = try machine.context.makeArray(bad) } != nil)
@@ -115,9 +117,9 @@ extension ContractTests {
         let machine = try Machine(kind)
         let array = try machine.array(1500, 700, 3, flags: ArrayShape.Flags.layered)
         let values = (0..<1500 * 700 * 3).map { UInt32(truncatingIfNeeded: $0 &* 2_654_435_761) }
-        try machine.write(values, to: box(array, 0, 0, 0, 1500, 700, 3))
-        #expect(try machine.read(box(array, 0, 0, 0, 1500, 700, 3)) == values)
-        #expect(try machine.read(box(array, 7, 9, 2, 1, 1)) == [values[1500 * 700 * 2 + 9 * 1500 + 7]])
+        try machine.write(values, to: box(array, (0, 0, 0), (1500, 700, 3)))
+        #expect(try machine.read(box(array, (0, 0, 0), (1500, 700, 3))) == values)
+        #expect(try machine.read(box(array, (7, 9, 2), (1, 1, 1))) == [values[1500 * 700 * 2 + 9 * 1500 + 7]])
         array.destroy()
     }
 
@@ -128,9 +130,9 @@ extension ContractTests {
         for level: UInt32 in 0..<3 {
             let (width, height) = (UInt64(32 >> level), UInt64(16 >> level))
             let values = (0..<width * height).map { UInt32($0) + 10_000 * (level + 1) }
-            try machine.write(values, to: box(array, level: level, 0, 0, 0, width, height))
+            try machine.write(values, to: box(array, level: level, (0, 0, 0), (width, height, 1)))
         }
-        #expect(try machine.read(box(array, level: 2, 0, 0, 0, 2, 1)) == [30_000, 30_001])
+        #expect(try machine.read(box(array, level: 2, (0, 0, 0), (2, 1, 1))) == [30_000, 30_001])
         let fetch = try machine.function("fetch", of: machine.module(TestKernels.textures))
         let out = try machine.allocate(4096)
         let second = try machine.texture({ ($0.resource, $0.level) = (.array, 1) }, of: array)
@@ -186,7 +188,7 @@ extension ContractTests {
         let surface = try machine.context.makeSurface(array: array, level: 1, value: machine.picked(2))
         try machine.launch(paint, grid: 2, block: 8, [surface])
         let painted = (0..<16).map { UInt32($0 / 8 * 1000 + $0 % 8) }
-        #expect(try machine.read(box(array, level: 1, 0, 0, 0, 8, 2)) == painted)
+        #expect(try machine.read(box(array, level: 1, (0, 0, 0), (8, 2, 1))) == painted)
         try machine.context.destroyTexture(surface, isSurface: true)
         let plain = try machine.array(8, 2)
         let refused = status {
