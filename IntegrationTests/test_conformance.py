@@ -63,6 +63,36 @@ def test_tensor_maps_pass_from_compute_capability_9_on(roost, tmp_path):
     assert len(report["cases"]) >= 10
 
 
+@pytest.mark.parametrize("transport", ["unix", "shm"])
+def test_both_layers_pass_what_the_software_gpu_passes(tmp_path, transport):
+    """The real driver's backend, whose driver is Roost's own library on a software vGPU: the results are the same."""
+    inner, outer = (f"{transport}://{tmp_path}/{name}" for name in "io")
+    driver = PREFIX / "lib" / "libcuda.so.1"
+
+    def run(endpoint, name):
+        path = tmp_path / name
+        subprocess.run(
+            [str(word) for word in
+             (CONFORMANCE, "--driver", driver, "--no-measure", "--quiet", "--timeout", "30", "-o", path)],
+            env={**os.environ, "ROOST_ENDPOINT": endpoint}, timeout=240, capture_output=True)
+        return json.loads(path.read_text())
+
+    with worker(inner, "--vram", "2GiB"):
+        alone = run(inner, "alone.json")
+        with worker(outer, "--vram", "1GiB", "--backend", "cuda", "--driver", driver,
+                    environment={"ROOST_ENDPOINT": inner}):
+            both = run(outer, "both.json")
+    check(both)
+    statuses = {case["name"]: case["status"] for case in alone["cases"]}
+    # What the backend says that it does not have.
+    statuses |= {name: "unsupported" for name in ("ipc.memory", "ipc.event")}
+    assert {case["name"]: case["status"] for case in both["cases"]} == statuses
+    assert all(case["message"] for case in both["cases"] if case["status"] == "unsupported")
+    compared = compare(tmp_path / "alone.json", tmp_path / "both.json", status=1)
+    assert compared["different"] == 0
+    assert {case["name"] for case in compared["cases"] if case["verdict"] == "LOST"} == {"ipc.memory", "ipc.event"}
+
+
 def test_compare_tells_lost_and_different_cases(roost, tmp_path):
     first = run_suite(roost, tmp_path / "first.json", "--filter", "launch.add,copy.box,init.")
     second = json.loads(json.dumps(first))
