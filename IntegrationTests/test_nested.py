@@ -42,7 +42,7 @@ def _run(arguments, endpoint, seconds=60):
 
 @pytest.mark.parametrize(
     "name", ["smoke", "threads", "fork", "at_exit", "out_of_memory", "module_errors", "managed", "sticky_error",
-             "graph_explicit", "graph_threads"])
+             "graph_explicit", "graph_threads", "graph_arrays"])
 def test_program_passes_both_layers(nested, programs, name):
     assert _run([programs / name], nested).splitlines()[-1] == "PASS"
 

@@ -35,6 +35,24 @@ extension CUDAStream {
         try pipe.finish(send)
     }
 
+    func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError) {
+        let end = try arrayEnd(box)
+        try sendToHost(box.whole.byteCount, token: token) { buffer throws(BackendError) in
+            try submit { driver throws(CUDAFailure) in
+                try driver.copy(from: end, to: .host(buffer.bytes, pitch: box.whole.width), box.whole, on: handle)
+            }
+        }
+    }
+
+    func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError) {
+        let end = try arrayEnd(box)
+        try receiveFromHost(box.whole.byteCount, token: token) { buffer throws(BackendError) in
+            try submit { driver throws(CUDAFailure) in
+                try driver.copy(from: .host(buffer.bytes, pitch: box.whole.width), to: end, box.whole, on: handle)
+            }
+        }
+    }
+
     // MARK: - On the device
 
     func copy(from source: MemoryBox, toArray destination: ArrayBox) throws(BackendError) {
@@ -59,9 +77,7 @@ extension CUDAStream {
         let (from, to) = (try arrayEnd(source), try arrayEnd(destination))
         guard source.isSameSize(as: destination) else { throw .badBox }
         guard !source.isEmpty else { return }
-        let all = ArrayGroup(
-            row: 0, slice: 0, width: Int(source.width), height: Int(source.height), depth: Int(source.depth))
-        try submit { driver throws(CUDAFailure) in try driver.copy(from: from, to: to, all, on: handle) }
+        try submit { driver throws(CUDAFailure) in try driver.copy(from: from, to: to, source.whole, on: handle) }
     }
 
     /// Calls `body` with each slice of an array's box and its address in memory. A driver's copies know no distance
@@ -108,6 +124,11 @@ private enum CopyEnd {
 }
 
 extension ArrayBox {
+    /// All of it, as one group.
+    fileprivate var whole: ArrayGroup {
+        ArrayGroup(row: 0, slice: 0, width: Int(width), height: Int(height), depth: Int(depth))
+    }
+
     /// The box in groups of rows of at most `limit` bytes, in dense order, until `body` answers false. No row is longer
     /// than that: arrays have at most 131,072 texels of 16 bytes.
     fileprivate func forEachGroup(

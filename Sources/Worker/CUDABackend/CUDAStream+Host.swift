@@ -89,7 +89,7 @@ extension CUDAStream {
     /// Copies without a wait: the bytes go to pinned memory, and from there to the buffer when somebody asks for them.
     func download(_ box: MemoryBox, into buffer: DownloadBuffer) throws(BackendError) {
         guard box.byteCount == UInt64(buffer.bytes.count) else { throw .badRange }
-        guard let (pinned, _) = try transferBuffer(box) else { return buffer.finish(isFilled: true) }
+        guard let pinned = try transferBuffer(try byteCount(of: box)) else { return buffer.finish(isFilled: true) }
         do throws(BackendError) {
             try copy(box, out: true, pinned)
             guard let event = context.record(on: self) else { throw BackendError(BackendStatus.unknown) }
@@ -103,10 +103,25 @@ extension CUDAStream {
     }
 
     func copyToHost(_ box: MemoryBox, token: UInt64) throws(BackendError) {
-        guard let (buffer, byteCount) = try transferBuffer(box) else { return }
+        try sendToHost(try byteCount(of: box), token: token) { buffer throws(BackendError) in
+            try copy(box, out: true, buffer)
+        }
+    }
+
+    func copyFromHost(_ box: MemoryBox, token: UInt64) throws(BackendError) {
+        try receiveFromHost(try byteCount(of: box), token: token) { buffer throws(BackendError) in
+            try copy(box, out: false, buffer)
+        }
+    }
+
+    /// Hands the client, in stream order, the bytes that `copy` has the driver put into a pinned buffer.
+    func sendToHost(
+        _ byteCount: Int, token: UInt64, _ copy: (PinnedBuffer) throws(BackendError) -> Void
+    ) throws(BackendError) {
+        guard let buffer = try transferBuffer(byteCount) else { return }
         let session = context.session
         do throws(BackendError) {
-            try copy(box, out: true, buffer)
+            try copy(buffer)
             let pool = captured == nil ? session.pinnedPool : nil
             try enqueue(
                 HostCall {
@@ -122,27 +137,34 @@ extension CUDAStream {
         }
     }
 
-    func copyFromHost(_ box: MemoryBox, token: UInt64) throws(BackendError) {
-        guard let (buffer, byteCount) = try transferBuffer(box) else { return }
+    /// Has the client fill a pinned buffer, in stream order, from which `copy` has the driver take the bytes.
+    func receiveFromHost(
+        _ byteCount: Int, token: UInt64, _ copy: (PinnedBuffer) throws(BackendError) -> Void
+    ) throws(BackendError) {
+        guard let buffer = try transferBuffer(byteCount) else { return }
         let session = context.session
         try enqueue(
             HostCall {
                 let bytes = session.host.copyFromHost(token: token, byteCount: UInt64(byteCount)) ?? []
                 bytes.prefix(byteCount).withUnsafeBytes { buffer.bytes.copyMemory(from: $0) }
             })
-        try copy(box, out: false, buffer)
+        try copy(buffer)
         if captured == nil { try enqueue(HostCall { session.pinnedPool.giveBack(buffer) }) }
     }
 
-    /// A pinned buffer for all bytes of a box, or nil where there are none; a graph that is being captured keeps it.
-    private func transferBuffer(_ box: MemoryBox) throws(BackendError) -> (buffer: PinnedBuffer, byteCount: Int)? {
+    private func byteCount(of box: MemoryBox) throws(BackendError) -> Int {
         try check(box)
         guard let byteCount = box.byteCount.flatMap({ Int(exactly: $0) }) else { throw .badRange }
+        return byteCount
+    }
+
+    /// A pinned buffer, or nil for no bytes; a graph that is being captured keeps it.
+    private func transferBuffer(_ byteCount: Int) throws(BackendError) -> PinnedBuffer? {
         guard byteCount > 0 else { return nil }
         let pool = context.session.pinnedPool
         let buffer = try context.perform { _ throws(CUDAFailure) in try pool.take(byteCount) }
         captured?.keep(buffer)
-        return (buffer, byteCount)
+        return buffer
     }
 
     /// Copies between a box and a pinned buffer.

@@ -80,9 +80,9 @@ extension BackendStream {
         throw .noArrays
     }
 
-    public func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrayNodes }
+    public func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrays }
 
-    public func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrayNodes }
+    public func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrays }
 
     public func copy(from source: MemoryBox, toArray destination: ArrayBox) throws(BackendError) { throw .noArrays }
 
@@ -96,6 +96,4 @@ extension BackendStream {
 extension BackendError {
     public static let badBox = BackendError(BackendStatus.invalidValue, "the box is not inside the array")
     fileprivate static let noArrays = BackendError(BackendStatus.notSupported, "the device has no arrays")
-    fileprivate static let noArrayNodes = BackendError(
-        BackendStatus.notSupported, "this device has no graph nodes that copy between arrays and a client's memory")
 }
