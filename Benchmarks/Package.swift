@@ -20,6 +20,7 @@ let package = Package(
         .target(name: "BenchClock", cSettings: [header]),
         measured("bench-calls"),
         measured("bench-device"),
+        measured("bench-managed"),
         measured("bench-peers"),
         measured("bench-raw", linksDriver: false),
         measured("bench-load", linksDriver: false),

@@ -103,11 +103,13 @@ class Roost:
             assert result.returncode == 0, f"roost {arguments}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result
 
-    def start(self, *arguments, vram="64MiB", compute="10%", name=None, environment=None, gpus=1, transport=None):
+    def start(self, *arguments, vram="64MiB", compute="10%", name=None, environment=None, gpus=1, transport=None,
+              capability=None):
         """Starts a program on a vGPU of its own."""
         words = [PREFIX / "bin" / "roost", "run", "--vram", vram, "--compute", compute, "--gpus", str(gpus)]
         words += ["--name", name] if name else []
         words += ["--transport", transport] if transport else []
+        words += ["--compute-capability", capability] if capability else []
         return Program([*words, "--", *arguments], env={**self.environment, **(environment or {})})
 
     def run(self, *arguments, seconds=60, status=0, **options):

@@ -18,7 +18,10 @@ PACKAGES_12 = next((ROOT / ".build" / "venv" / "lib").glob("python3*"), ROOT) / 
 RUNTIME_12 = PACKAGES_12 / "cuda_runtime"
 
 # PTX and no machine code: what a software vGPU runs.
-FLAGS = ["-std=c++17", "-O2", "-arch=compute_80"]
+FLAGS = ["-std=c++17", "-O2"]
+ARCHITECTURE = "compute_80"
+# Programs for newer devices, which need a vGPU of that compute capability.
+ARCHITECTURES = {"tensor_map": "compute_90"}
 EXTRA_FLAGS = {
     "per_thread_stream": ["--default-stream", "per-thread"],
     "templates": ["--extended-lambda"],
@@ -111,7 +114,9 @@ class Builder:
         return _once(path, lambda target: _run(["g++", *objects, "-o", target, *tail]))
 
     def _objects(self, name, major):
-        flags = [*FLAGS, *EXTRA_FLAGS.get(name, []), *HEADERS["13" if name in WITH_OWN_HEADERS else major]]
+        architecture = ARCHITECTURES.get(name, ARCHITECTURE)
+        headers = HEADERS["13" if name in WITH_OWN_HEADERS else major]
+        flags = [*FLAGS, f"-arch={architecture}", *EXTRA_FLAGS.get(name, []), *headers]
         objects = []
         for part in PARTS.get(name, [name]):
             source = SOURCES / f"{part}.cu"
@@ -121,7 +126,8 @@ class Builder:
         if "-rdc=true" in flags:
             key = _key(self.stamp, *(item.name for item in objects))
             linked = _once(CACHE / f"{name}-{major}-{key}-link.o", lambda target: _run(
-                ["nvcc", "-arch=compute_80", "-dlink", "-L", DEVICE_RUNTIME[major].parent, *objects, "-o", target]))
+                ["nvcc", f"-arch={architecture}", "-dlink", "-L", DEVICE_RUNTIME[major].parent, *objects,
+                 "-o", target]))
             objects.append(linked)
         if major == "11":
             source = SOURCES / "cudart11_glue.c"

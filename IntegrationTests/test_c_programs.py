@@ -6,7 +6,7 @@ from conftest import EXPORTS
 
 SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "sticky_error", "module_errors",
           "managed", "stream_memory", "virtual_memory", "ipc", "graph_explicit", "graph_capture", "graph_threads",
-          "graph_special",
+          "graph_special", "graph_arrays",
           "green_contexts", "small_families", "error_log",
           "export_tables", "pinned_order", "arrays", "textures"]
 
@@ -20,6 +20,22 @@ def test_program(roost, programs, name):
 def test_program_in_strict_mode(roost, programs, name):
     output = roost.run(programs / name, environment={"ROOST_STRICT": "1"})
     assert output.splitlines()[-1] == "PASS"
+
+
+@pytest.mark.parametrize("capability, has", [("8.0", 0), ("9.0", 1)])
+def test_tensor_maps_begin_with_compute_capability_9(roost, programs, capability, has):
+    output = roost.run(programs / "tensor_maps", str(has), capability=capability)
+    assert output.splitlines()[-1] == "PASS"
+
+
+def test_a_tensor_map_waits_for_nobody(roost, programs, tmp_path):
+    stats = tmp_path / "stats"
+    roost.run(programs / "tensor_maps", "1", capability="9.0", environment={"ROOST_STATS": str(stats)})
+    lines = [line.split("\t") for line in stats.read_text().splitlines()]
+    counted = {words[0]: [int(word) for word in words[1:4]] for words in lines if words[0].startswith("cuTensorMap")}
+    assert set(counted) == {"cuTensorMapEncodeTiled", "cuTensorMapEncodeIm2col", "cuTensorMapReplaceAddress"}
+    # Calls, commands, waits.
+    assert all(count[0] > 0 and count[1:] == [0, 0] for count in counted.values()), counted
 
 
 @pytest.mark.parametrize("name", ["distance", "local_answers", "lazy_library"])

@@ -42,9 +42,13 @@ def _run(arguments, endpoint, seconds=60):
 
 @pytest.mark.parametrize(
     "name", ["smoke", "threads", "fork", "at_exit", "out_of_memory", "module_errors", "managed", "sticky_error",
-             "graph_explicit", "graph_threads"])
+             "graph_explicit", "graph_threads", "graph_arrays"])
 def test_program_passes_both_layers(nested, programs, name):
     assert _run([programs / name], nested).splitlines()[-1] == "PASS"
+
+
+def test_managed_memory_moves_by_the_page_through_both_layers(nested, programs):
+    assert _run([programs / "managed_pages", "nested"], nested).splitlines()[-1] == "PASS"
 
 
 def test_python_client_passes_both_layers(nested):

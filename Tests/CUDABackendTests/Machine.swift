@@ -49,6 +49,7 @@ final class Host: BackendHost {
 
 /// A session with a context, and short ways to use them.
 final class Machine {
+    let kind: Kind
     let host: Host
     let session: any BackendSession
     let context: any BackendContext
@@ -56,6 +57,7 @@ final class Machine {
     private var nextGlobal: UInt64
 
     init(_ kind: Kind, host: Host = Host()) throws {
+        self.kind = kind
         self.host = host
         let wanted = AddressArena(base: 0x2800_0000_0000, byteCount: 1 << 40)
         session = try kind.make().makeSession(device: 0, arena: wanted, host: host)
@@ -125,11 +127,11 @@ final class Machine {
 
     func launch(
         _ function: any BackendFunction, grid: UInt32 = 1, block: UInt32 = 1, isCooperative: Bool = false,
-        _ parameters: [UInt64] = []
+        _ parameters: [UInt64] = [], on stream: (any BackendStream)? = nil
     ) throws {
         let shape = LaunchShape(
             grid: (grid, 1, 1), block: (block, 1, 1), sharedByteCount: 0, isCooperative: isCooperative)
-        try parameters.withUnsafeBytes { try stream.launch(function, shape, parameters: $0) }
+        try parameters.withUnsafeBytes { try (stream ?? self.stream).launch(function, shape, parameters: $0) }
     }
 }
 

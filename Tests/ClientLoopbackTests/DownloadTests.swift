@@ -127,6 +127,55 @@ extension ProgramTests {
         try Program.check(CUDADriver.memFreeV2(place))
     }
 
+    @Test("a host function does not wait for downloads that follow it", .timeLimit(.minutes(1)))
+    func downloadBehindHostFunction() throws {
+        let place = try Program.allocate(64)
+        let pinned = try Pinned(64)
+        let stream = try stream()
+        // The worker asks for the function while the downloads behind it may be unknown to it.
+        for _ in 0..<3000 {
+            try Program.check(CUDADriver.launchHostFunc(stream, { _ in }, nil))
+            for index in 0..<4 {
+                try Program.check(CUDADriver.memcpyDtoHAsyncV2(pinned.words + index, place, 4, stream))
+            }
+            try Program.check(CUDADriver.streamSynchronize(stream))
+        }
+        try Program.check(CUDADriver.streamDestroy(stream))
+        try pinned.end()
+        try Program.check(CUDADriver.memFreeV2(place))
+    }
+
+    @Test("a host node sees what was downloaded before the launch of its graph")
+    func downloadBeforeGraph() throws {
+        let place = try Program.allocate(64)
+        let pinned = try Pinned(2)
+        let stream = try stream()
+        var graph: CUgraph?
+        var node: CUgraphNode?
+        var executable: CUgraphExec?
+        var function = CUDA_HOST_NODE_PARAMS()
+        function.fn = {
+            guard let words = $0?.assumingMemoryBound(to: UInt32.self) else { return }
+            words[1] = words[0] * 10
+        }
+        function.userData = UnsafeMutableRawPointer(pinned.words)
+        try Program.check(CUDADriver.graphCreate(&graph, 0))
+        try Program.check(CUDADriver.graphAddHostNode(&node, graph, nil, 0, &function))
+        try Program.check(CUDADriver.graphInstantiateWithFlags(&executable, graph, 0))
+        for round: UInt32 in 1...20 {
+            try Program.check(CUDADriver.memsetD32Async(place, round, 1, stream))
+            try Program.check(CUDADriver.memcpyDtoHAsyncV2(pinned.words, place, 4, stream))
+            try Program.check(CUDADriver.graphLaunch(executable, stream))
+            try Program.check(CUDADriver.streamSynchronize(stream))
+            #expect(pinned.words[1] == round * 10)
+        }
+        try Program.check(CUDADriver.graphExecDestroy(executable))
+        try Program.check(CUDADriver.graphDestroy(graph))
+        try Program.check(CUDADriver.streamDestroy(stream))
+        try pinned.end()
+        try Program.check(CUDADriver.memFreeV2(place))
+    }
+
     @Test("rows of a box come to their places, and registered memory is pinned memory")
     func downloadBox() throws {
         let place = try Program.allocate(1024)

@@ -148,4 +148,53 @@ struct ConversionTests {
             UInt64($0[0].u32 << 16 | $0[0].u32 >> 16)
         }
     }
+
+    @Test("Pairs of floats of 8 bits are rounded to the nearest, end at the largest number, and come back")
+    func byteFloats() throws {
+        let machine = try Machine()
+        // Every number of each format, by what its bits mean.
+        func value(_ bits: Int, mantissa: Int, bias: Int) -> Double {
+            let (exponent, rest) = (bits >> mantissa & (0x7f >> mantissa), Double(bits & (1 << mantissa - 1)))
+            let scale = Double(sign: .plus, exponent: max(exponent, 1) - bias - mantissa, significand: 1)
+            return (exponent == 0 ? rest : rest + Double(1 << mantissa)) * scale
+        }
+        for (name, mantissa, bias, last) in [("e4m3x2", 3, 7, 0x7e), ("e5m2x2", 2, 15, 0x7b)] {
+            let numbers = (0...last).map { value($0, mantissa: mantissa, bias: bias) }
+            func nearest(_ x: Float) -> UInt64 {
+                if x.isNaN { return 0x7f }
+                // Beyond all numbers, infinity among them, is the largest one.
+                let magnitude = min(Double(x.magnitude), numbers[last])
+                var best = 0
+                for (index, number) in numbers.enumerated() {
+                    let (old, new) = (abs(numbers[best] - magnitude), abs(number - magnitude))
+                    if new < old || (new == old && index % 2 == 0) { best = index }
+                }
+                return UInt64(best) | (x.sign == .minus ? 0x80 : 0)
+            }
+            let samples =
+                floats
+                + [0.001, -0.0146, 0.07, 1.0625, 1.1875, -17.5, 460, -1e9, 57_000, 3e-5, -0.0]
+                .map { UInt64(Float($0).bitPattern) }
+            try OperationTable("cvt.rn.satfinite.\(name).f32 $d, $a, $b;", "b16", "b32", "b32")
+                .check([samples, samples.reversed()], on: machine) { nearest($0[0].f32) << 8 | nearest($0[1].f32) }
+            try OperationTable("cvt.rn.satfinite.relu.\(name).f32 $d, $a, $b;", "b16", "b32", "b32")
+                .check([samples, samples], on: machine) { operands in
+                    let clamped = operands.map { $0.f32 < 0 ? 0 : nearest($0.f32) }
+                    return clamped[0] << 8 | clamped[1]
+                }
+            let bytes = (0...UInt64(last)).flatMap { [$0 << 8 | 0x80, $0 | 0x8100] }
+            try OperationTable("cvt.rn.f16x2.\(name) $d, $a;", "b32", "b16").check([bytes], on: machine) { operands in
+                func half(_ byte: UInt64) -> UInt64 {
+                    let sign: UInt64 = byte & 0x80 != 0 ? 0x8000 : 0
+                    return UInt64(Float16(numbers[Int(byte & 0x7f)]).bitPattern) | sign
+                }
+                return half(operands[0] >> 8) << 16 | half(operands[0] & 0xff)
+            }
+            // And through halves, which hold all of them, back again.
+            let halves = (0...last).map { UInt64(Float16(numbers[$0]).bitPattern) << 16 | 0x8000 }
+            try OperationTable("cvt.rn.satfinite.\(name).f16x2 $d, $a;", "b16", "b32").check([halves], on: machine) {
+                nearest(Float(Float16(bitPattern: UInt16($0[0] >> 16)))) << 8 | 0x80
+            }
+        }
+    }
 }

@@ -46,7 +46,45 @@ struct TensorTests {
             encode: {
                 UInt32(UInt8(truncatingIfNeeded: $0))
             }, isInteger: true),
+        Form(instruction: "m16n8k32.row.col.f32.e4m3.e4m3.f32", k: 32, perRegister: 4) { byteFloats[$0 + 4].e4m3 },
+        Form(instruction: "m16n8k32.row.col.f32.e5m2.e5m2.f32", k: 32, perRegister: 4) { byteFloats[$0 + 4].e5m2 },
+        Form(instruction: "m16n8k16.row.col.f32.e4m3.e4m3.f32", k: 16, perRegister: 4) { byteFloats[$0 + 4].e4m3 },
     ]
+
+    /// -4 to 4 in the two formats of 8 bits.
+    private static let byteFloats: [(e4m3: UInt32, e5m2: UInt32)] = [
+        (0xc8, 0xc4), (0xc4, 0xc2), (0xc0, 0xc0), (0xb8, 0xbc), (0, 0), (0x38, 0x3c), (0x40, 0x40), (0x44, 0x42),
+        (0x48, 0x44),
+    ]
+
+    @Test("Every value of 8 bits is the number that its bits say, among them the smallest ones and NaN")
+    func byteFloatValues() throws {
+        let machine = try Machine()
+        // One product with 1: row 0 of a has the value in column 0, and b has 1 in row 0.
+        let text = kernelText(
+            2,
+            """
+            mov.u32 %r0, %tid.x; mov.u32 %r5, 0; mov.f32 %f0, 0f00000000;
+            setp.ne.u32 %q0, %r0, 0; cvt.u32.u64 %r3, %p1; selp.u32 %r1, 0, %r3, %q0; selp.u32 %r2, 0, 0x38, %q0;
+            mma.sync.aligned.m16n8k32.row.col.f32.e4m3.e4m3.f32 {%f1, %f2, %f3, %f4}, {%r1, %r5, %r5, %r5},
+            {%r2, %r5}, {%f0, %f0, %f0, %f0};
+            @!%q0 st.global.f32 [%p0], %f1;
+            """)
+        let program = try machine.program(text)
+        let output = try machine.allocate(4)
+        func value(_ bits: UInt64) throws -> Float {
+            let result = try machine.run(program, "k", .u64(output), .u64(bits))
+            #expect(result.fault == .none, "\(result.message)")
+            return try machine.download(output, Float.self, count: 1)[0]
+        }
+        for (bits, expected) in [
+            (0x01, 0.001953125), (0x07, 0.013671875), (0x08, 0.015625), (0x7e, 448), (0xfe, -448),
+            (0x3a, 1.25),
+        ] as [(UInt64, Float)] {
+            #expect(try value(bits) == expected)
+        }
+        #expect(try value(0x7f).isNaN)
+    }
 
     /// Registers of a fragment, by lane, from PTX's tables: groups of four lanes hold a row.
     private static func fragmentA(_ a: [[Int]], _ form: Form) -> [[UInt32]] {
@@ -74,7 +112,7 @@ struct TensorTests {
         }
     }
 
-    @Test("mma multiplies fragments as PTX lays them out", arguments: 0..<6)
+    @Test("mma multiplies fragments as PTX lays them out", arguments: 0..<9)
     func multiply(index: Int) throws {
         let form = Self.forms[index]
         let machine = try Machine()

@@ -21,6 +21,7 @@ struct BenchSuite {
         try measureLibrary("libcuda.so.1")
         try measureLibrary("libnvidia-ml.so.1")
         for transport in ["shm", "unix", "tcp"] { try measureCalls(transport: transport) }
+        for transport in ["shm", "tcp"] { try measureManaged(transport: transport) }
         for transport in ["shm", "unix", "tcp"] { try measurePeers(transport: transport) }
         try withWorker(listening: endpoint("unix"), threads: 1) { suite, endpoint in
             try suite.measure("bench-device", prefix: "", environment: ["ROOST_ENDPOINT": endpoint])
@@ -48,6 +49,17 @@ struct BenchSuite {
     private mutating func measureCalls(transport: String) throws {
         try withWorker(listening: endpoint(transport), threads: 1) { suite, endpoint in
             try suite.measure("bench-calls", prefix: "\(transport).", environment: ["ROOST_ENDPOINT": endpoint])
+        }
+    }
+
+    /// Managed memory by the page, and as a whole, which is what a machine without userfaultfd does.
+    private mutating func measureManaged(transport: String) throws {
+        for mode in ["demand", "whole"] {
+            try withWorker(listening: endpoint(transport), threads: 1) { suite, endpoint in
+                try suite.measure(
+                    "bench-managed", prefix: "\(transport).\(mode).",
+                    environment: ["ROOST_ENDPOINT": endpoint, "ROOST_MANAGED": mode])
+            }
         }
     }
 

@@ -39,10 +39,20 @@ final class ArrayRecord {
 enum ArrayCopyEnd {
     case array(ArrayPlace)
     case plane(CopyPlane)
+
+    /// The plane in the host's memory, if it is one.
+    var hostPlane: (plane: CopyPlane, start: UnsafeMutableRawPointer)? {
+        guard case .plane(let plane) = self, case .host(let start) = plane.end else { return nil }
+        return (plane, start)
+    }
+
+    var isArray: Bool { if case .array = self { true } else { false } }
 }
 
 /// A corner in an array; x in bytes.
-struct ArrayPlace {
+struct ArrayPlace: Equatable {
+    /// The array, or the level of a mipmapped one, as the program named it.
+    var handle: CUarray?
     var array: UInt64
     var level: UInt32
     var x: UInt64
@@ -69,7 +79,7 @@ extension CUDADriver {
             x % record.texelByteCount == 0, box.width % record.texelByteCount == 0
         else { return (CUDA_ERROR_INVALID_VALUE, nil) }
         let place = ArrayPlace(
-            array: record.id, level: record.level, x: UInt64(x), y: UInt64(y), z: UInt64(z))
+            handle: handle, array: record.id, level: record.level, x: UInt64(x), y: UInt64(y), z: UInt64(z))
         return (CUDA_SUCCESS, place)
     }
 
@@ -81,10 +91,16 @@ extension CUDADriver {
     static func copy(
         to destination: ArrayCopyEnd, from source: ArrayCopyEnd, _ box: Box, stream: UInt64, _ target: CallTarget
     ) -> CUresult {
-        // A graph has no node that copies arrays, and to copy at once would be wrong.
-        if let refused = Captures.refuse(stream, target) { return refused }
         guard box.byteCount > 0 else { return CUDA_SUCCESS }
-        if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+        if Captures.areActive {
+            let captured = Captures.add(to: stream, target) {
+                .copy(CopyWork(to: destination, from: source, box, context: target.context))
+            }
+            if let captured { return captured }
+        }
+        let destination = destination.settled(box)
+        let source = source.settled(box)
+        if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream, writes: destination.writes(box)) }
         switch (destination, source) {
         case (.array(let to), .array(let from)):
             return target.send(
@@ -114,18 +130,19 @@ extension CUDADriver {
         }
     }
 
-    /// Copies as a request with an array says.
-    static func copyWithArray(
-        _ request: CUDA_MEMCPY3D, to destination: Corner, from source: Corner, _ stream: UInt64, _ target: CallTarget
-    ) -> CUresult {
-        guard let box = Box(width: request.WidthInBytes, height: request.Height, depth: request.Depth) else {
-            return CUDA_ERROR_INVALID_VALUE
-        }
+    /// What a request with an array at one end or at both means.
+    static func planArrayCopy(
+        _ request: CUDA_MEMCPY3D, _ target: CallTarget
+    ) -> (CUresult, (to: ArrayCopyEnd, from: ArrayCopyEnd, box: Box)?) {
+        guard request.srcLOD == 0, request.dstLOD == 0,
+            let box = Box(width: request.WidthInBytes, height: request.Height, depth: request.Depth)
+        else { return (CUDA_ERROR_INVALID_VALUE, nil) }
+        let (source, destination) = corners(of: request)
         let (sourceStatus, from) = arrayEnd(source, request.srcArray, request, target)
-        guard let from else { return sourceStatus }
+        guard let from else { return (sourceStatus, nil) }
         let (destinationStatus, to) = arrayEnd(destination, request.dstArray, request, target)
-        guard let to else { return destinationStatus }
-        return copy(to: to, from: from, box, stream: stream, target)
+        guard let to else { return (destinationStatus, nil) }
+        return (CUDA_SUCCESS, (to, from, box))
     }
 
     private static func arrayEnd(
@@ -167,6 +184,21 @@ extension CUDADriver {
         guard let pointer = endHandle(handle, kind), let context else { return }
         let record = Unmanaged<ArrayRecord>.fromOpaque(pointer).takeRetainedValue()
         if !record.isLevel { device.memory.discharge(record.shape.byteCount, context: context, lane: lane) }
+    }
+}
+
+extension ArrayCopyEnd {
+    /// Managed memory that is fetched by need as the device's.
+    fileprivate func settled(_ box: Box) -> ArrayCopyEnd {
+        guard case .plane(var plane) = self else { return self }
+        plane.end = plane.end.settled(box.span(of: plane))
+        return .plane(plane)
+    }
+
+    /// What a copy to this end writes of the device's memory.
+    fileprivate func writes(_ box: Box) -> DeviceWrites {
+        guard case .plane(let plane) = self else { return .nothing }
+        return .to(plane.end, box.span(of: plane))
     }
 }
 

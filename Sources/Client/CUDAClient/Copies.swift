@@ -48,6 +48,8 @@ extension CUDADriver {
         to destination: CopyEnd, from source: CopyEnd, _ byteCount: Int, stream: UInt64, _ target: CallTarget
     ) -> CUresult {
         guard byteCount > 0 else { return byteCount == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE }
+        let destination = destination.settled(byteCount)
+        let source = source.settled(byteCount)
         if Session.devices.count > 1, let box = Box(width: byteCount, height: 1, depth: 1) {
             let to = CopyPlane(end: destination, pitch: byteCount, slicePitch: byteCount)
             let from = CopyPlane(end: source, pitch: byteCount, slicePitch: byteCount)
@@ -58,7 +60,7 @@ extension CUDADriver {
             let from = CopyPlane(end: source, pitch: byteCount, slicePitch: byteCount)
             if let captured = captured(to: to, from: from, box, stream: stream, target) { return captured }
         }
-        if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+        if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream, writes: .to(destination, byteCount)) }
         if Downloads.areAny {
             let status = settle(destination, source, byteCount, target)
             guard status == CUDA_SUCCESS else { return status }
@@ -132,6 +134,10 @@ extension CUDADriver {
         if box.height == 1, box.depth == 1 {
             return copy(to: destination.end, from: source.end, box.width, stream: stream, target)
         }
+        var destination = destination
+        var source = source
+        destination.end = destination.end.settled(box.span(of: destination))
+        source.end = source.end.settled(box.span(of: source))
         if Session.devices.count > 1,
             let status = Peers.copy(to: destination, from: source, box, stream: stream, target)
         {
@@ -140,7 +146,9 @@ extension CUDADriver {
         if Captures.areActive, let captured = captured(to: destination, from: source, box, stream: stream, target) {
             return captured
         }
-        if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+        if Mirrors.areNeeded {
+            Mirrors.sendChanges(target, stream: stream, writes: .to(destination.end, box.span(of: destination)))
+        }
         if Downloads.areAny {
             let status = settle(
                 destination.end, source.end, max(box.span(of: destination) ?? 0, box.span(of: source) ?? 0), target)
@@ -180,7 +188,7 @@ extension CUDADriver {
         to destination: CopyPlane, from source: CopyPlane, _ box: Box, stream: UInt64, _ target: CallTarget
     ) -> CUresult? {
         Captures.add(to: stream, target) {
-            .copy(CopyWork(to: destination, from: source, box, context: target.context))
+            .copy(CopyWork(to: .plane(destination), from: .plane(source), box, context: target.context))
         }
     }
 }

@@ -17,6 +17,8 @@ enum Downloads {
         var host: UnsafeMutableRawPointer
         var box: Box
         var context: UnsafeMutablePointer<ContextState>
+        /// Its place among all that were sent; 0 until then.
+        var order: UInt64 = 0
     }
 
     /// What a collecting call waits for.
@@ -32,6 +34,7 @@ enum Downloads {
     // SAFETY: only touched under `lock`; `areAny` is a hint that is read without it, `deliveryWord` is atomic.
     nonisolated(unsafe) private static var entries: [Entry] = []
     nonisolated(unsafe) private static var lastID: UInt64 = 0
+    nonisolated(unsafe) private static var lastOrder: UInt64 = 0
     nonisolated(unsafe) private static var byteCount = 0
     /// Whether there are downloads that were not delivered.
     nonisolated(unsafe) private(set) static var areAny = false
@@ -52,22 +55,43 @@ enum Downloads {
         guard !Session.isStrict, box.byteCount <= byteCountMax, let span = box.span(of: destination),
             CUDADriver.isPinned(host, span)
         else { return nil }
-        lock.acquire()
-        defer { lock.release() }
-        guard entries.count < countMax, box.byteCount <= byteCountMax &- byteCount else { return nil }
-        lastID &+= 1
-        // Under the lock: whoever hears of the download from the worker finds it here.
+        // First of all: whoever hears of the download from the worker finds it here.
+        guard let id = add(Entry(id: 0, plane: destination, host: host, box: box, context: target.context)) else {
+            return nil
+        }
+        // Without the lock: the thread for events, which may have to run before there is room to send, takes it.
         let status = target.send(
             Download(
-                download: lastID, address: address, pitch: UInt64(source.pitch),
+                download: id, address: address, pitch: UInt64(source.pitch),
                 slicePitch: UInt64(source.slicePitch), width: UInt64(box.width), height: UInt64(box.height),
                 depth: UInt64(box.depth), stream: stream))
-        guard status == CUDA_SUCCESS else { return status }
-        entries.append(Entry(id: lastID, plane: destination, host: host, box: box, context: target.context))
-        byteCount &+= box.byteCount
-        areAny = true
+        guard status == CUDA_SUCCESS else {
+            remove { $0.id == id }
+            return status
+        }
+        lock.acquire()
+        defer { lock.release() }
+        lastOrder &+= 1
+        for index in entries.indices where entries[index].id == id { entries[index].order = lastOrder }
         return CUDA_SUCCESS
     }
+
+    /// Adds a download and answers its id; nil when there are too many.
+    private static func add(_ entry: Entry) -> UInt64? {
+        lock.acquire()
+        defer { lock.release() }
+        guard entries.count < countMax, entry.box.byteCount <= byteCountMax &- byteCount else { return nil }
+        lastID &+= 1
+        var entry = entry
+        entry.id = lastID
+        entries.append(entry)
+        byteCount &+= entry.box.byteCount
+        areAny = true
+        return lastID
+    }
+
+    /// The newest download that was sent: what comes after it in a stream may need it and all before. 0 without any.
+    static var newest: UInt64 { areAny ? lock.withLock { lastOrder } : 0 }
 
     /// Whether bytes of the host are still to come from a device.
     static func overlap(_ start: UnsafeRawPointer, _ byteCount: Int) -> Bool {
@@ -89,27 +113,24 @@ enum Downloads {
     static func collect(_ kind: UInt32, _ object: UInt64, _ target: CallTarget) -> CUresult {
         let status = collect(
             DownloadCollect(kind: kind, object: object), target.lane, contextID: target.context.pointee.id,
-            isOrdered: true, through: newest)
+            through: lock.withLock { lastOrder }, isOrdered: true)
         if status != CUDA_SUCCESS, ClientStatus.isFatal(Int32(bitPattern: status.rawValue)) { forget(target.context) }
         return target.noted(status)
     }
 
-    /// The download that was started last.
-    static var newest: UInt64 { lock.withLock { lastID } }
-
-    /// Delivers what is complete, before a function of the program runs that may read it.
-    ///
-    /// `newest` is the download that was started last when the program submitted the function. The worker may not have
-    /// heard of later ones, and those can stand behind the function in its stream: waiting for them would never end.
+    /// Delivers what is complete, before a function of the program runs that may read it: the downloads that were sent
+    /// before the function was. Later ones the worker may not know yet, and what it does not know nobody delivers
+    /// before the function has ended, if they follow it in its stream.
     static func collectForHostFunction(_ context: UnsafeMutablePointer<ContextState>, through newest: UInt64) {
+        guard areAny, newest > 0 else { return }
         let worker = Worker(state: context.pointee.worker)
         guard let thread = ThreadState.mine, let lane = worker.lane(of: thread) else { return }
-        let command = DownloadCollect(kind: Wait.nothing, object: 0)
-        _ = collect(command, lane, contextID: 0, isOrdered: false, through: newest)
+        _ = collect(
+            DownloadCollect(kind: Wait.nothing, object: 0), lane, contextID: 0, through: newest, isOrdered: false)
     }
 
     private static func collect(
-        _ command: DownloadCollect, _ lane: Lane, contextID: UInt64, isOrdered: Bool, through newest: UInt64
+        _ command: DownloadCollect, _ lane: Lane, contextID: UInt64, through newest: UInt64, isOrdered: Bool
     ) -> CUresult {
         var own: [UInt64] = []
         var unfinished: [UInt64] = []
@@ -186,13 +207,15 @@ enum Downloads {
         _ = posix_futex_wake(&deliveryWord, Int32.max, false)
     }
 
-    /// Waits until other threads have what the worker gave them of the downloads up to an id.
+    /// Waits until other threads have what the worker gave them of the downloads up to a place in their order.
     private static func awaitOthers(through newest: UInt64, _ unfinished: [UInt64], _ lane: Lane) {
         while areAny, !lane.isLost {
             let seen = posix_atomic_load_acquire_32(&deliveryWord)
             let isUnderWay = lock.withLock { () -> Bool in
                 for entry in entries
-                where entry.id <= newest && !unfinished.contains(entry.id) && lane.isTo(entry.context.pointee.worker) {
+                where entry.order != 0 && entry.order <= newest && !unfinished.contains(entry.id)
+                    && lane.isTo(entry.context.pointee.worker)
+                {
                     return true
                 }
                 return false

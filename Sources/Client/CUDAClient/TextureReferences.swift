@@ -120,7 +120,7 @@ enum TextureReferences {
                     CopyHostToDevice(bulkByteCount: 8, address: reference.address, stream: StreamID.legacyDefault),
                     bulk: bytes)
             }
-            if old != 0 { _ = target.send(TextureDestroy(texture: old)) }
+            if old != 0 { _ = target.send(TextureDestroy(texture: old, isSurface: reference.isSurface ? 1 : 0)) }
         }
         areDirty = remain
     }

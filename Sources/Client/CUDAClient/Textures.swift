@@ -45,21 +45,29 @@ extension CUDADriver {
         tablesLock.release()
     }
 
+    /// Where a record is: devices that pick the numbers use them once in each context, so that of the thread's context
+    /// comes first. The caller holds the lock.
+    private static func textureIndex(_ value: UInt64, isSurface: Bool) -> Int? {
+        let current = ThreadState.mine?.pointee.current
+        var found: Int?
+        for index in textures.indices where textures[index].value == value && textures[index].isSurface == isSurface {
+            if textures[index].context == current { return index }
+            if found == nil { found = index }
+        }
+        return found
+    }
+
     static func textureRecord(_ value: UInt64, isSurface: Bool) -> TextureRecord? {
         tablesLock.acquire()
         defer { tablesLock.release() }
-        for record in textures where record.value == value && record.isSurface == isSurface { return record }
-        return nil
+        return textureIndex(value, isSurface: isSurface).map { textures[$0] }
     }
 
     /// Takes a record out.
     static func endTexture(_ value: UInt64, isSurface: Bool) -> TextureRecord? {
         tablesLock.acquire()
         defer { tablesLock.release() }
-        for index in textures.indices where textures[index].value == value && textures[index].isSurface == isSurface {
-            return textures.remove(at: index)
-        }
-        return nil
+        return textureIndex(value, isSurface: isSurface).map { textures.remove(at: $0) }
     }
 
     static func forgetTextures(of context: UnsafeMutablePointer<ContextState>) {

@@ -23,6 +23,7 @@ public enum CallCounts {
     /// The counters when the present range began.
     // SAFETY: only touched under `rangeLockWord`.
     nonisolated(unsafe) private static var atRangeStart: UnsafeMutablePointer<Entry>?
+    nonisolated(unsafe) private static var movedAtRangeStart = TransferCounts.Entry()
     nonisolated(unsafe) private static var isInRange = false
     nonisolated(unsafe) private static var rangeCount: Int64 = 0
     nonisolated(unsafe) private static var rangeLockWord: UInt32 = 0
@@ -114,6 +115,7 @@ public enum CallCounts {
         guard let entries, let atRangeStart else { return }
         posix_lock_acquire(&rangeLockWord)
         atRangeStart.update(from: entries, count: functionCount)
+        movedAtRangeStart = TransferCounts.now
         isInRange = true
         posix_lock_release(&rangeLockWord)
     }
@@ -146,7 +148,8 @@ public enum CallCounts {
             text.append(decimal: number)
         }
         appendProcess(to: &text)
-        text.append("function\tcalls\tcommands\twaits\twait_us\n")
+        appendTransfers(since: before == nil ? TransferCounts.Entry() : movedAtRangeStart, to: &text)
+        text.append("\nfunction\tcalls\tcommands\twaits\twait_us\n")
         var total = Entry()
         for index in 0..<functionCount {
             var entry = entries[index]
@@ -178,7 +181,18 @@ public enum CallCounts {
             text.append("\twaits_before_first_launch=")
             text.append(decimal: Int64(truncatingIfNeeded: firstLaunchWaits))
         }
-        text.append("\n")
+    }
+
+    /// What was moved for managed and pinned memory, when anything was.
+    private static func appendTransfers(since before: TransferCounts.Entry, to text: inout LineWriter) {
+        let now = TransferCounts.now
+        guard now.faults | now.fetched | now.sent != 0 else { return }
+        text.append("\tmirror_faults=")
+        text.append(decimal: Int64(truncatingIfNeeded: now.faults &- before.faults))
+        text.append("\tmirror_fetched_bytes=")
+        text.append(decimal: Int64(truncatingIfNeeded: now.fetched &- before.fetched))
+        text.append("\tmirror_sent_bytes=")
+        text.append(decimal: Int64(truncatingIfNeeded: now.sent &- before.sent))
     }
 
     private static func append(_ entry: Entry, _ name: StaticString, to text: inout LineWriter) {

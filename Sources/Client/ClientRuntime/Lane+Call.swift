@@ -11,14 +11,15 @@ public struct CallResult {
 }
 
 extension Lane {
-    /// Sends a command and waits for its answer. Bytes in `reply` are good until the lane's next call.
+    /// Sends a command and waits for its answer. Bytes in `reply` are good until the lane's next call. With `isOrdered`
+    /// false the command keeps no order with other lanes, so that it can't wait for one that waits itself.
     public func call<Command: SyncCommand>(
-        _ command: Command, reply: inout Command.Reply, context: UInt64,
+        _ command: Command, reply: inout Command.Reply, context: UInt64, isOrdered: Bool = true,
         bulk: UnsafeRawBufferPointer? = nil, into destination: UnsafeMutableRawBufferPointer? = nil
     ) -> CallResult {
         let begin = CallCounts.isOn ? posix_monotonic_nanoseconds() : 0
         defer { if begin != 0 { CallCounts.noteWait(since: begin) } }
-        let sequence = self.begin(context: context)
+        let sequence = isOrdered ? self.begin(context: context) : beginUnordered(context: context)
         var flags = CommandHeader.replyFlag
         if bulk != nil { flags |= CommandHeader.bulkFlag }
         let isEncoded = append(command, flags: flags)

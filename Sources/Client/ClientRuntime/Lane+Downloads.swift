@@ -48,7 +48,7 @@ extension Lane {
     ) -> Int32 {
         let start = CallCounts.isOn ? posix_monotonic_nanoseconds() : 0
         defer { if start != 0 { CallCounts.noteWait(since: start) } }
-        let sequence = isOrdered ? begin(context: context) : beginUnordered()
+        let sequence = isOrdered ? begin(context: context) : beginUnordered(context: nil)
         let isEncoded = append(command, flags: CommandHeader.replyFlag)
         if isEncoded { flush() }
         posix_lock_release(&state.pointee.lockWord)
@@ -71,8 +71,13 @@ extension Lane {
         }
     }
 
-    private func beginUnordered() -> UInt64 {
+    /// Takes the lock without the turn. With a context, the lane must be no thread's that sends ordered commands.
+    func beginUnordered(context: UInt64?) -> UInt64 {
         posix_lock_acquire(&state.pointee.lockWord)
+        if let context, state.pointee.workerContext != context {
+            state.pointee.workerContext = context
+            _ = append(ContextSetCurrent(context: context), flags: 0)
+        }
         return state.pointee.nextSequence
     }
 

@@ -70,6 +70,14 @@ public struct Mirror {
     }
 
     private func mergeBytes(_ device: UnsafeRawPointer, _ range: Range<Int>) {
+        Mirror.mergeBytes(host, shadow, device, range)
+    }
+
+    /// Takes over the device's bytes where the host's are still what was agreed on.
+    static func mergeBytes(
+        _ host: UnsafeMutableRawPointer, _ shadow: UnsafeMutableRawPointer, _ device: UnsafeRawPointer,
+        _ range: Range<Int>
+    ) {
         for index in range {
             let hostByte = host.load(fromByteOffset: index, as: UInt8.self)
             let agreed = shadow.load(fromByteOffset: index, as: UInt8.self)

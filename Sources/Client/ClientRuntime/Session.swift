@@ -102,6 +102,8 @@ public enum Session {
     private static func noteExit() {
         guard posix_atomic_exchange_32(&stateWord, State.ended) == State.ready else { return }
         CallCounts.finish()
+        // Whatever runs at exit after this may still touch managed memory.
+        guard !ManagedRegions.mayFetch else { return }
         for index in 0..<workerCount { worker(index)?.closeLanes() }
     }
 

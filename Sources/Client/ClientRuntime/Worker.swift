@@ -83,6 +83,18 @@ public struct Worker: Equatable {
             thread.pointee.lanes[Int(state.pointee.index)] = idle
             return Lane(state: idle)
         }
+        posix_lock_release(&state.pointee.listLock)
+        guard let lane = makeLane() else { return nil }
+        thread.pointee.lanes[Int(state.pointee.index)] = lane.state
+        return lane
+    }
+
+    /// The worker's place among those of the process.
+    var laneTableIndex: Int { Int(state.pointee.index) }
+
+    /// Opens a lane that is no thread's yet; nil when it can't be opened.
+    func makeLane() -> Lane? {
+        posix_lock_acquire(&state.pointee.listLock)
         let index = state.pointee.laneCount
         state.pointee.laneCount = index &+ 1
         posix_lock_release(&state.pointee.listLock)
@@ -95,7 +107,6 @@ public struct Worker: Equatable {
         lane.state.pointee.nextOfAll = state.pointee.allLanes
         state.pointee.allLanes = lane.state
         posix_lock_release(&state.pointee.listLock)
-        thread.pointee.lanes[Int(state.pointee.index)] = lane.state
         return lane
     }
 

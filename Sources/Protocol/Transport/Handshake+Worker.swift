@@ -73,13 +73,16 @@ extension Connection {
                 let count = UInt32(truncatingIfNeeded: ringByteCount)
                 Welcome(status: .accepted, ringByteCount: count).encode(into: &writer)
             }
+            // Before the client has the memory: what it then asks for on another connection may have another thread
+            // write here at once, and on the socket nobody would read that any more.
+            rings = newRings
             let status = posix_send_descriptor(descriptor, RingPair.passingByte, memoryFile)
             guard status == 0 else { throw Connection.streamError(status) }
         } catch {
+            rings = nil
             newRings.unmap(isClosing: true)
             throw error
         }
-        rings = newRings
     }
 
     /// Refuses a client, tells it why, and closes.

@@ -26,6 +26,8 @@ public enum NestedDriver {
         var options = SoftwareOptions()
         options.totalByteCount = vramByteCount
         options.threadCount = 2
+        // With tensor maps.
+        options.computeCapability = 90
         return SoftwareBackend(options: options)
     }
 

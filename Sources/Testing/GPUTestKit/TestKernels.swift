@@ -95,4 +95,67 @@ public enum TestKernels {
                 ret;
             }
             """
+
+    /// `count(handle, counter, limit)`: adds 1 to the counter; the conditional value becomes whether it is below the
+    /// limit.
+    public static let count =
+        header + """
+            .extern .func cudaGraphSetConditional (.param .b64 handle, .param .b32 value);
+            .visible .entry count(.param .u64 handle, .param .u64 counter, .param .u64 limit) {
+                .reg .pred %p;
+                .reg .b32 %r<4>;
+                .reg .b64 %rd<4>;
+                ld.param.u64 %rd1, [handle];
+                ld.param.u64 %rd2, [counter];
+                ld.param.u32 %r1, [limit];
+                ld.global.u32 %r2, [%rd2];
+                add.u32 %r2, %r2, 1;
+                st.global.u32 [%rd2], %r2;
+                setp.lt.u32 %p, %r2, %r1;
+                selp.u32 %r3, 1, 0, %p;
+                {
+                .param .b64 p0;
+                .param .b32 p1;
+                st.param.b64 [p0], %rd1;
+                st.param.b32 [p1], %r3;
+                call.uni cudaGraphSetConditional, (p0, p1);
+                }
+                ret;
+            }
+            """
+
+    /// `fetch(texture, out)`: writes the texels of column `tid` and row `ctaid` of a texture of 32-bit integers.
+    /// `paint(surface)`: writes 1000 · row + column to a surface of 32-bit integers.
+    public static let textures =
+        header + """
+            .visible .entry fetch(.param .u64 texture, .param .u64 out) {
+                .reg .b32 %r<8>;
+                .reg .f32 %f<3>;
+                .reg .b64 %rd<5>;
+                mov.u32 %r1, %tid.x;
+                mov.u32 %r2, %ctaid.x;
+                mov.u32 %r3, %ntid.x;
+                ld.param.u64 %rd1, [texture];
+                ld.param.u64 %rd2, [out];
+                cvt.rn.f32.u32 %f1, %r1;
+                cvt.rn.f32.u32 %f2, %r2;
+                tex.2d.v4.u32.f32 {%r4, %r5, %r6, %r7}, [%rd1, {%f1, %f2}];
+                mad.lo.u32 %r3, %r2, %r3, %r1;
+                mul.wide.u32 %rd3, %r3, 4;
+                add.s64 %rd4, %rd2, %rd3;
+                st.global.u32 [%rd4], %r4;
+                ret;
+            }
+            .visible .entry paint(.param .u64 surface) {
+                .reg .b32 %r<5>;
+                .reg .b64 %rd1;
+                mov.u32 %r1, %tid.x;
+                mov.u32 %r2, %ctaid.x;
+                ld.param.u64 %rd1, [surface];
+                mad.lo.u32 %r3, %r2, 1000, %r1;
+                shl.b32 %r4, %r1, 2;
+                sust.b.2d.b32.trap [%rd1, {%r4, %r2}], {%r3};
+                ret;
+            }
+            """
 }

@@ -4,7 +4,7 @@ enum Suite {
     static let cases: [ConformanceCase] =
         initCases + deviceCases + contextCases + memoryCases + hostMemoryCases + managedCases + copyCases
         + streamCases + eventCases + moduleCases + launchCases + poolCases + virtualMemoryCases + captureCases
-        + graphCases + arrayCases + streamMemoryCases + sharingCases + measureCases + errorCases
+        + graphCases + arrayCases + tensorMapCases + streamMemoryCases + sharingCases + measureCases + errorCases
 }
 
 /// How long measurements take.

@@ -111,6 +111,7 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
         // Prints what kernels printed.
         try perform { driver throws(CUDAFailure) in try driver.cuCtxSynchronize() }
         session.memory.reclaim()
+        session.objects.reclaim()
         session.reuseRetired()
         session.flushOutput()
     }
@@ -191,12 +192,19 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
         }
     }
 
-    func giveBack(_ event: CUevent) { lock.withLock { state.idleEvents.append(event) } }
+    func giveBack(_ event: CUevent) {
+        let isKept = lock.withLock {
+            if !state.isDestroyed { state.idleEvents.append(event) }
+            return !state.isDestroyed
+        }
+        if !isKept, isAlive { _ = try? driver.cuEventDestroy_v2(event) }
+    }
 
     // MARK: - The end
 
-    /// Whether the driver still has the context's objects.
-    var isAlive: Bool { lock.withLock { !state.isDestroyed } }
+    /// Whether the driver still has the context's objects. Those of the primary context do not end with a client's use
+    /// of it.
+    var isAlive: Bool { isHome || lock.withLock { !state.isDestroyed } }
 
     func destroy() {
         let old: State? = lock.withLock {

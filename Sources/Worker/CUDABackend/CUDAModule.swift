@@ -51,7 +51,14 @@ extension CUDAContext {
         } catch {
             throw BackendError(BackendStatus.invalidImage, error.message)
         }
-        return try logging(log) { driver throws(CUDAFailure) in
+        return try withExtendedLifetime(log) { () throws(BackendError) in try link(bundle, log, body) }
+    }
+
+    private func link<Result>(
+        _ bundle: LinkBundle, _ log: JITLog,
+        _ body: (CUDALibrary, UnsafeRawBufferPointer) throws(CUDAFailure) -> Result?
+    ) throws(BackendError) -> Result {
+        try logging(log) { driver throws(CUDAFailure) in
             var state: CUlinkState?
             try log.withOptions { options, values throws(CUDAFailure) in
                 try driver.cuLinkCreate_v2(UInt32(options.count), options.baseAddress, values.baseAddress, &state)
@@ -86,20 +93,34 @@ extension CUDAContext {
     }
 }
 
-/// The buffers that a driver's compiler writes its log to.
+/// The buffers that a driver's compiler writes its log to, and the options that name them. A linker writes to both, the
+/// options' values too, until it is destroyed.
 final class JITLog {
     private static let byteCount = 16 << 10
     private let information = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: JITLog.byteCount)
     private let errors = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: JITLog.byteCount)
+    private let options = UnsafeMutableBufferPointer<CUjit_option>.allocate(capacity: 4)
+    private let values = UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>.allocate(capacity: 4)
 
     init() {
         information.initialize(repeating: 0)
         errors.initialize(repeating: 0)
+        _ = options.initialize(from: [
+            CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, CU_JIT_ERROR_LOG_BUFFER,
+            CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
+        ])
+        // A number in the place of a pointer is how these options take sizes.
+        let size = UnsafeMutableRawPointer(bitPattern: JITLog.byteCount - 1)
+        _ = values.initialize(from: [
+            UnsafeMutableRawPointer(information.baseAddress), size, UnsafeMutableRawPointer(errors.baseAddress), size,
+        ])
     }
 
     deinit {
         information.deallocate()
         errors.deallocate()
+        options.deallocate()
+        values.deallocate()
     }
 
     var text: String { String(decoding: information.prefix { $0 != 0 }, as: UTF8.self) }
@@ -111,21 +132,6 @@ final class JITLog {
             UnsafeMutableBufferPointer<CUjit_option>, UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>
         ) throws(CUDAFailure) -> Void
     ) throws(CUDAFailure) {
-        let options = UnsafeMutableBufferPointer<CUjit_option>.allocate(capacity: 4)
-        let values = UnsafeMutableBufferPointer<UnsafeMutableRawPointer?>.allocate(capacity: 4)
-        defer {
-            options.deallocate()
-            values.deallocate()
-        }
-        _ = options.initialize(from: [
-            CU_JIT_INFO_LOG_BUFFER, CU_JIT_INFO_LOG_BUFFER_SIZE_BYTES, CU_JIT_ERROR_LOG_BUFFER,
-            CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
-        ])
-        // A number in the place of a pointer is how these options take sizes.
-        let size = UnsafeMutableRawPointer(bitPattern: JITLog.byteCount - 1)
-        _ = values.initialize(from: [
-            UnsafeMutableRawPointer(information.baseAddress), size, UnsafeMutableRawPointer(errors.baseAddress), size,
-        ])
         try body(options, values)
     }
 }

@@ -69,8 +69,10 @@ extension CUDASession {
 
     /// Waits for what was released and gives unused memory back to the driver.
     func settle() {
-        memory.settle { point throws(BackendError) in
-            try point.context.wait { driver.query($0, point.event) }
+        let wait = { (point: CUDAPoint) throws(BackendError) in
+            try point.context.wait { self.driver.query($0, point.event) }
         }
+        objects.settle(wait)
+        memory.settle(wait)
     }
 }

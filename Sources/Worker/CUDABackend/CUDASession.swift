@@ -11,8 +11,11 @@ final class CUDASession: BackendSession {
     let host: any BackendHost
     let arena: AddressArena
     let memory: CUDAMemory
+    let objects = DriverObjects()
     private let contexts = Mutex<[CUDAContext]>([])
     private let cancelled = Atomic(false)
+    /// Whether nothing runs any more.
+    private let isClosed = Atomic(false)
     private let busy = Atomic<UInt64>(0)
     private let staging = Mutex<StagingRing?>(nil)
     let pinnedPool: PinnedPool
@@ -86,6 +89,9 @@ final class CUDASession: BackendSession {
         memory.release(address: address, byteCount: byteCount, after: recordAll())
     }
 
+    /// Lets an object go after the work so far.
+    func giveUp(_ key: DriverObjects.Key) { objects.retire(key, after: recordAll()) }
+
     /// An event on each stream with unfinished work.
     private func recordAll() -> [CUDAPoint] {
         contexts.withLock { $0 }.flatMap { $0.recordAll() }
@@ -104,7 +110,13 @@ final class CUDASession: BackendSession {
     }
 
     /// Keeps what a graph used: runs of it may still be on their way.
-    func retire(_ resources: CapturedResources) { retired.withLock { $0.append(resources) } }
+    func retire(_ resources: CapturedResources) {
+        let isOver = retired.withLock { retired in
+            if !isClosed.load(ordering: .acquiring) { retired.append(resources) }
+            return isClosed.load(ordering: .acquiring)
+        }
+        if isOver { resources.takeBuffers().forEach(pinnedPool.giveBack) }
+    }
 
     /// Lets the resources of graphs that are gone serve again, when no stream has work.
     func reuseRetired() {
@@ -151,6 +163,7 @@ final class CUDASession: BackendSession {
         backend.forget(self)
         // A kernel that never ends keeps its memory until the process ends: nothing else stops it.
         guard areIdle else { return }
+        objects.dispose()
         for context in contexts { context.destroy() }
         _ = try? driver.cuCtxSetCurrent(backend.home)
         memory.dispose()
@@ -158,7 +171,12 @@ final class CUDASession: BackendSession {
             ring?.dispose()
             ring = nil
         }
-        for resources in retired.withLock({ $0 }) { resources.takeBuffers().forEach(pinnedPool.giveBack) }
+        let resources = retired.withLock { retired in
+            isClosed.store(true, ordering: .releasing)
+            defer { retired = [] }
+            return retired
+        }
+        for entry in resources { entry.takeBuffers().forEach(pinnedPool.giveBack) }
         pinnedPool.dispose()
         flushOutput()
     }

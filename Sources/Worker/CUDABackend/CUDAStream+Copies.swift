@@ -38,9 +38,6 @@ extension MemoryBox {
 }
 
 extension CUDAStream {
-    /// How many pieces of a copy to the host are on their way while one is sent.
-    private static let readAhead = 3
-
     /// Refuses boxes that leave live memory, before the driver makes a fault of the whole process of it.
     func check(_ box: MemoryBox) throws(BackendError) {
         guard box.byteCount != nil, let span = box.spanByteCount else { throw .badRange }
@@ -69,37 +66,18 @@ extension CUDAStream {
         try context.throwIfFatal()
         try check(box)
         guard !box.isEmpty else { return try synchronize() }
-        let ring = try context.session.stagingRing(for: context)
-        var onTheWay: [StagingRing.Piece] = []
-        var isWanted = true
-        // What nobody wants any more serves again when the driver has written it.
-        defer { for piece in onTheWay { ring.giveUp(piece) } }
+        let pipe = StagedReading(try context.session.stagingRing(for: context), of: self)
+        defer { pipe.giveUp() }
         try box.forEachGroup(StagingRing.pieceByteCountMax) { group throws(BackendError) in
-            var taken: StagingRing.Piece?
-            while taken == nil {
-                // Whoever holds pieces must not wait for room: others may wait for these.
-                taken = try ring.take(group.byteCount, for: context, waits: onTheWay.isEmpty)
-                guard taken == nil, !onTheWay.isEmpty else { continue }
-                isWanted = try deliver(onTheWay.removeFirst(), of: ring, send)
-                guard isWanted else { return false }
+            try pipe.add(group.byteCount, send) { driver, buffer throws(CUDAFailure) in
+                try driver.copyFromDevice(group, to: buffer, on: handle)
             }
-            guard let piece = taken else { return false }
-            try lend(piece, of: ring, isRead: true) { driver throws(CUDAFailure) in
-                try driver.copyFromDevice(group, to: piece.buffer, on: handle)
-            }
-            onTheWay.append(piece)
-            guard onTheWay.count > CUDAStream.readAhead else { return true }
-            isWanted = try deliver(onTheWay.removeFirst(), of: ring, send)
-            return isWanted
         }
-        while isWanted, !onTheWay.isEmpty { isWanted = try deliver(onTheWay.removeFirst(), of: ring, send) }
-        // Prints what kernels printed.
-        try context.perform { driver throws(CUDAFailure) in try driver.cuStreamSynchronize(handle) }
-        context.session.flushOutput()
+        try pipe.finish(send)
     }
 
     /// Enqueues a copy and leaves its piece to the driver.
-    private func lend(
+    func lend(
         _ piece: StagingRing.Piece, of ring: StagingRing, isRead: Bool,
         _ copy: (CUDALibrary) throws(CUDAFailure) -> Void
     ) throws(BackendError) {
@@ -115,15 +93,6 @@ extension CUDAStream {
             try waitForWork()
             if !isRead { ring.free(piece) }
         }
-    }
-
-    private func deliver(
-        _ piece: StagingRing.Piece, of ring: StagingRing, _ send: (UnsafeRawBufferPointer) -> Bool
-    ) throws(BackendError) -> Bool {
-        try context.wait { ring.query(piece, $0) }
-        let isWanted = send(UnsafeRawBufferPointer(piece.buffer))
-        ring.free(piece)
-        return isWanted
     }
 
     func copy(from source: MemoryBox, to destination: MemoryBox) throws(BackendError) {
@@ -167,14 +136,6 @@ extension CUDAStream {
                 try driver.fill(row, elementByteCount: elementByteCount, value: value, on: handle)
             }
         }
-    }
-}
-
-extension StagingRing {
-    /// Whether the driver is done with a piece, as a status.
-    func query(_ piece: Piece, _ context: CUcontext) -> CUresult {
-        guard let event = event(of: piece) else { return CUDA_SUCCESS }
-        return driver.query(context, event)
     }
 }
 

@@ -84,8 +84,15 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
         throws(BackendError)
     {
         guard let function = function as? CUDAFunction else { throw BackendError(BackendStatus.invalidHandle) }
+        guard let captured, captured.hasConditionals else {
+            return try submit { driver throws(CUDAFailure) in
+                try driver.launch(function.handle, shape, parameters, on: handle)
+            }
+        }
+        var translated = Array(parameters)
+        translated.withUnsafeMutableBytes { captured.translate($0) }
         try submit { driver throws(CUDAFailure) in
-            try driver.launch(function.handle, shape, parameters, on: handle)
+            try driver.launch(function.handle, shape, bytes: translated, on: handle)
         }
     }
 
@@ -149,6 +156,20 @@ extension CUstreamBatchMemOpParams {
 }
 
 extension CUDALibrary {
+    fileprivate func launch(
+        _ function: CUfunction, _ shape: LaunchShape, bytes: [UInt8], on stream: CUstream?
+    ) throws(CUDAFailure) {
+        let failure = bytes.withUnsafeBytes { parameters -> CUDAFailure? in
+            do throws(CUDAFailure) {
+                try launch(function, shape, parameters, on: stream)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
+    }
+
     /// Launches with a packed parameter block.
     func launch(
         _ function: CUfunction, _ shape: LaunchShape, _ parameters: UnsafeRawBufferPointer, on stream: CUstream?

@@ -18,6 +18,7 @@ final class PinnedBuffer: @unchecked Sendable {
 final class PinnedPool: Sendable {
     private let driver: CUDALibrary
     private let idle = Mutex<[PinnedBuffer]>([])
+    private let isDisposed = Atomic(false)
     private static let byteCountMin = 64 << 10
     private static let idleCountMax = 16
 
@@ -42,12 +43,23 @@ final class PinnedPool: Sendable {
         return PinnedBuffer(bytes: UnsafeMutableRawBufferPointer(start: memory, count: rounded))
     }
 
-    func giveBack(_ buffer: PinnedBuffer) { idle.withLock { $0.append(buffer) } }
+    func giveBack(_ buffer: PinnedBuffer) {
+        idle.withLock { $0.append(buffer) }
+        if isDisposed.load(ordering: .acquiring) { freeIdle() }
+    }
 
-    /// Gives all idle memory back to the driver.
+    /// Gives all memory back to the driver, now or when it comes back: no copy runs any more.
     func dispose() {
-        for buffer in idle.withLock({ $0 }) { free(buffer) }
-        idle.withLock { $0 = [] }
+        isDisposed.store(true, ordering: .releasing)
+        freeIdle()
+    }
+
+    private func freeIdle() {
+        let buffers = idle.withLock { idle in
+            defer { idle = [] }
+            return idle
+        }
+        for buffer in buffers { free(buffer) }
     }
 
     private func free(_ buffer: PinnedBuffer) {

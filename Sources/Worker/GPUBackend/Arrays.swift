@@ -28,6 +28,29 @@ public struct ArrayBox: Sendable {
         (x, y, z) = origin
         (width, height, depth) = size
     }
+
+    /// Throws `INVALID_VALUE` unless the box lies in an array of this shape.
+    public func check(inside shape: ArrayShape) throws(BackendError) {
+        guard level < shape.levelCount, let texel = shape.texel else { throw .badBox }
+        let size = shape.extent(level: level)
+        let rowByteCount = size.width * UInt64(texel.byteCount)
+        let isInside =
+            x <= rowByteCount && width <= rowByteCount - x && y <= size.height && height <= size.height - y
+            && z <= size.depth && depth <= size.depth - z
+        guard isInside else { throw .badBox }
+    }
+
+    public var isEmpty: Bool { width == 0 || height == 0 || depth == 0 }
+
+    /// Whether another box has as many bytes, rows and slices.
+    public func isSameSize(as other: ArrayBox) -> Bool {
+        width == other.width && height == other.height && depth == other.depth
+    }
+
+    /// Whether a box in memory has as many bytes, rows and slices.
+    public func isSameSize(as other: MemoryBox) -> Bool {
+        width == other.width && height == other.height && depth == other.depth
+    }
 }
 
 extension BackendContext {
@@ -41,7 +64,7 @@ extension BackendContext {
         throw .noArrays
     }
 
-    public func destroyTexture(_ value: UInt64) throws(BackendError) { throw .noArrays }
+    public func destroyTexture(_ value: UInt64, isSurface: Bool) throws(BackendError) { throw .noArrays }
 
     public func encodeTensorMap(_ request: UnsafeRawBufferPointer) throws(BackendError) -> [UInt8] {
         throw BackendError(BackendStatus.notSupported, "the device has no tensor maps")
@@ -57,6 +80,10 @@ extension BackendStream {
         throw .noArrays
     }
 
+    public func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrays }
+
+    public func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError) { throw .noArrays }
+
     public func copy(from source: MemoryBox, toArray destination: ArrayBox) throws(BackendError) { throw .noArrays }
 
     public func copy(fromArray source: ArrayBox, to destination: MemoryBox) throws(BackendError) { throw .noArrays }
@@ -67,5 +94,6 @@ extension BackendStream {
 }
 
 extension BackendError {
+    public static let badBox = BackendError(BackendStatus.invalidValue, "the box is not inside the array")
     fileprivate static let noArrays = BackendError(BackendStatus.notSupported, "the device has no arrays")
 }

@@ -7,6 +7,7 @@ public final class DownloadBuffer: @unchecked Sendable {
     /// Where the densely packed bytes go.
     public let bytes: UnsafeMutableRawBufferPointer
     private let state = Atomic<UInt8>(0)
+    private let probe = Mutex<(@Sendable (DownloadBuffer) -> Bool?)?>(nil)
 
     /// Nil without memory.
     public init?(byteCount: Int) {
@@ -19,6 +20,21 @@ public final class DownloadBuffer: @unchecked Sendable {
     /// Says that the copy is over. Called by the backend, on any thread, once; a failed copy leaves its error in the
     /// context.
     public func finish(isFilled: Bool) { state.store(isFilled ? 1 : 2, ordering: .releasing) }
+
+    /// Leaves it to those who want the bytes to find out whether the copy is over: `look` answers nil until it is, then
+    /// whether it has put the bytes here. Called by the backend before anybody else knows the buffer.
+    public func watch(_ look: @escaping @Sendable (DownloadBuffer) -> Bool?) { probe.withLock { $0 = look } }
+
+    /// Looks whether the copy is over, for a backend that does not say so by itself. Whoever asks while somebody else
+    /// looks waits for what that one finds.
+    public func poll() {
+        guard !isFinished else { return }
+        probe.withLock { probe in
+            guard let isFilled = probe?(self) else { return }
+            probe = nil
+            finish(isFilled: isFilled)
+        }
+    }
 
     /// Whether the copy is over.
     public var isFinished: Bool { state.load(ordering: .acquiring) != 0 }
@@ -45,5 +61,11 @@ extension DownloadingStream where Self: BackendStream {
             return true
         }
         buffer.finish(isFilled: offset == buffer.bytes.count)
+    }
+}
+
+extension BackendStream {
+    public func peek(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError) {
+        try copyFromDevice(box, send: send)
     }
 }

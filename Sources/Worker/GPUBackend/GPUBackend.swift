@@ -103,12 +103,14 @@ public protocol BackendContext: AnyObject, Sendable {
     func checkLink(image: UnsafeRawBufferPointer) throws(BackendError) -> String
 
     func makeGraphRecorder() throws(BackendError) -> any BackendGraphRecorder
-    /// Makes an array, or a mipmapped one, of zeros. Called by a lane; may block while memory is taken. Throws
-    /// `OUT_OF_MEMORY`, `INVALID_VALUE` or `NOT_SUPPORTED`.
+    /// Makes an array, or a mipmapped one, with unspecified content. Called by a lane; may block while memory is taken.
+    /// Throws `OUT_OF_MEMORY`, `INVALID_VALUE` or `NOT_SUPPORTED`.
     func makeArray(_ shape: ArrayShape) throws(BackendError) -> any BackendArray
 
-    /// Makes a texture and answers the number by which kernels know it: `value` where one is given. `array` is what the
-    /// description reads, if that is an array. Called by a lane.
+    /// Makes a texture and answers the number by which kernels of the context know it: `value` where one is given. A
+    /// device that picks the numbers itself may give a surface the same one. `array` is what the description reads, if
+    /// that is an array. Called by a lane. Throws `INVALID_VALUE` too where a number is given to a device that picks
+    /// them, or none to one that does not.
     func makeTexture(
         _ description: TextureDescription, array: (any BackendArray)?, value: UInt64?
     ) throws(BackendError) -> UInt64
@@ -117,7 +119,7 @@ public protocol BackendContext: AnyObject, Sendable {
     func makeSurface(array: any BackendArray, level: UInt32, value: UInt64?) throws(BackendError) -> UInt64
 
     /// Gives a texture or a surface up; launches that were submitted earlier may still read it.
-    func destroyTexture(_ value: UInt64) throws(BackendError)
+    func destroyTexture(_ value: UInt64, isSurface: Bool) throws(BackendError)
 
     /// Encodes a tensor map, 128 bytes, from a `TensorMapRequest`. Called by a lane, for devices whose form the client
     /// does not know.
@@ -146,6 +148,11 @@ public protocol BackendStream: AnyObject, Sendable, DownloadingStream {
     func copyFromDevice(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool)
         throws(BackendError)
 
+    /// Hands bytes out as they are now, row after row, on the caller's thread, until `send` answers false. Called by
+    /// lanes on a stream of their own, without order to other streams; must not wait for work that waits for the
+    /// client. The memory stays usable meanwhile.
+    func peek(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError)
+
     /// Copies between two boxes of equal size; overlap is allowed.
     func copy(from source: MemoryBox, to destination: MemoryBox) throws(BackendError)
 
@@ -171,6 +178,10 @@ public protocol BackendStream: AnyObject, Sendable, DownloadingStream {
 
     /// Like ``copyFromDevice(_:send:)``, from an array.
     func copyFromArray(_ box: ArrayBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError)
+
+    /// Like ``copyToHost(_:token:)`` and ``copyFromHost(_:token:)``, with an array.
+    func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError)
+    func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError)
 
     /// Copies between memory and an array, or between arrays; both boxes have the same size.
     func copy(from source: MemoryBox, toArray destination: ArrayBox) throws(BackendError)

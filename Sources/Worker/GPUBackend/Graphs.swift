@@ -12,15 +12,32 @@ public protocol BackendGraphRecorder: AnyObject {
     /// Begins the next node, which waits for earlier ones by their numbers, counted from 0. A node may get no work.
     func beginNode(after dependencies: [Int]) throws(BackendError)
 
-    /// Makes the present node run other graphs, whose recorders are complete, by a value in device memory.
-    func addConditional(_ conditional: ConditionalNode, bodies: [any BackendGraphRecorder]) throws(BackendError)
+    /// Names the values that conditional nodes go by, in this graph or in bodies of it. Called once, before the first
+    /// node, and only for the outermost graph. Throws `NOT_SUPPORTED`.
+    func declare(_ values: [ConditionalValue]) throws(BackendError)
 
-    /// Has the graph write a value before each run. Only called for the outermost graph.
-    func addDefault(address: UInt64, value: UInt32) throws(BackendError)
+    /// Makes the present node run other graphs by a declared value. Answers a recorder for each of them; they are
+    /// complete before this one gets its next node, and are finished with the outermost graph.
+    func addConditional(_ conditional: ConditionalNode, bodyCount: Int) throws(BackendError)
+        -> [any BackendGraphRecorder]
 
     /// Ends the recording. `old` is a graph of the same shape with other arguments, which the new one may reuse; it is
     /// not launched any more. Only called for the outermost graph.
     func finish(replacing old: (any BackendGraph)?) throws(BackendError) -> any BackendGraph
+}
+
+/// A value that conditional nodes go by.
+public struct ConditionalValue: Sendable, Equatable {
+    /// Where the client put it: four bytes of device memory. The address is the handle that the program gives to its
+    /// kernels, which set the value by `cudaGraphSetConditional`.
+    public var address: UInt64
+    /// What it is at the beginning of each run; nil for what it was.
+    public var defaultValue: UInt32?
+
+    public init(address: UInt64, defaultValue: UInt32?) {
+        self.address = address
+        self.defaultValue = defaultValue
+    }
 }
 
 /// A node that runs its bodies by a value.
@@ -34,8 +51,7 @@ public struct ConditionalNode: Sendable, Equatable {
         case selection = 2
     }
 
-    /// Where the value is: four bytes of device memory, which kernels set by `cudaGraphSetConditional`. The address is
-    /// the handle that the program's kernels know.
+    /// The value's address.
     public var address: UInt64
     public var kind: Kind
 

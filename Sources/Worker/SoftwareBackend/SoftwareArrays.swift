@@ -24,13 +24,7 @@ struct ArrayRegion: Sendable {
         guard let array = box.array as? SoftwareArray else { throw BackendError(BackendStatus.invalidHandle) }
         storage = array.storage
         self.box = box
-        guard box.level < storage.shape.levelCount else { throw .badBox }
-        let size = storage.shape.extent(level: box.level)
-        let rowByteCount = size.width * UInt64(storage.texel.byteCount)
-        let isInside =
-            box.x <= rowByteCount && box.width <= rowByteCount - box.x && box.y <= size.height
-            && box.height <= size.height - box.y && box.z <= size.depth && box.depth <= size.depth - box.z
-        guard isInside else { throw .badBox }
+        try box.check(inside: storage.shape)
     }
 
     var byteCount: UInt64 { box.width * box.height * box.depth }
@@ -57,17 +51,41 @@ enum ArrayWork: Sendable {
     case toMemory(ArrayRegion, MemoryBox)
     case fromMemory(MemoryBox, ArrayRegion)
     case copy(ArrayRegion, ArrayRegion)
+    case toHost(ArrayRegion, token: UInt64)
+    case fromHost(token: UInt64, ArrayRegion)
+
+    /// Whether it waits for the client.
+    var waitsForClient: Bool {
+        switch self {
+        case .toHost, .fromHost: true
+        default: false
+        }
+    }
 
     var stagedByteCount: Int {
         if case .write(_, let bytes) = self { bytes.buffer.count } else { 0 }
     }
 
-    func run(in memory: DeviceMemory) throws(BackendError) {
+    func run(in memory: DeviceMemory, for host: any BackendHost) throws(BackendError) {
         switch self {
         case .write(let region, let bytes):
             var offset = 0
             region.forEachRow { row in
                 row.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes.buffer[offset..<(offset + row.count)]))
+                offset += row.count
+                return true
+            }
+        case .toHost(let region, let token):
+            host.copyToHost(token: token, byteCount: region.byteCount) { send in
+                region.forEachRow { send(UnsafeRawBufferPointer($0)) }
+            }
+        case .fromHost(let token, let region):
+            guard let bytes = host.copyFromHost(token: token, byteCount: region.byteCount),
+                UInt64(bytes.count) == region.byteCount
+            else { return }
+            var offset = 0
+            region.forEachRow { row in
+                row.copyBytes(from: bytes[offset..<(offset + row.count)])
                 offset += row.count
                 return true
             }
@@ -151,23 +169,21 @@ extension SoftwareStream {
     func copy(fromArray source: ArrayBox, toArray destination: ArrayBox) throws(BackendError) {
         let from = try ArrayRegion(source)
         let to = try ArrayRegion(destination)
-        let isSameSize =
-            source.width == destination.width && source.height == destination.height
-            && source.depth == destination.depth
-        guard isSameSize else { throw .badBox }
+        guard source.isSameSize(as: destination) else { throw .badBox }
         try submit(.array(context, .copy(from, to)), isQuick: from.byteCount <= 64 << 10)
     }
 
-    private func check(_ memory: MemoryBox, _ region: ArrayRegion) throws(BackendError) {
-        let isSameSize =
-            memory.width == region.box.width && memory.height == region.box.height
-            && memory.depth == region.box.depth
-        guard isSameSize, memory.spanByteCount != nil else { throw .badBox }
+    func copyToHost(_ box: ArrayBox, token: UInt64) throws(BackendError) {
+        try submit(.array(context, .toHost(try ArrayRegion(box), token: token)), isQuick: false)
     }
-}
 
-extension BackendError {
-    fileprivate static let badBox = BackendError(BackendStatus.invalidValue, "the box is not inside the array")
+    func copyFromHost(_ box: ArrayBox, token: UInt64) throws(BackendError) {
+        try submit(.array(context, .fromHost(token: token, try ArrayRegion(box))), isQuick: false)
+    }
+
+    private func check(_ memory: MemoryBox, _ region: ArrayRegion) throws(BackendError) {
+        guard region.box.isSameSize(as: memory), memory.spanByteCount != nil else { throw .badBox }
+    }
 }
 
 /// The textures and surfaces of a session, as launches take them along.
@@ -219,7 +235,7 @@ extension SoftwareContext {
         return value
     }
 
-    func destroyTexture(_ value: UInt64) throws(BackendError) {
+    func destroyTexture(_ value: UInt64, isSurface: Bool) throws(BackendError) {
         session.textures.change { $0.remove(value) }
     }
 }

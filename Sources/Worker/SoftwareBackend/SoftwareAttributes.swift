@@ -23,6 +23,8 @@ enum SoftwareAttributes {
         values[33] = Int32(truncatingIfNeeded: 1 + options.ordinal)
         values[75] = Int32(truncatingIfNeeded: options.computeCapability / 10)
         values[76] = Int32(truncatingIfNeeded: options.computeCapability % 10)
+        // Tensor maps begin with 9.0, as programs expect.
+        values[127] = options.computeCapability >= 90 ? 1 : 0
         return (1...last).map { ($0, values[Int($0)]) }
     }
 

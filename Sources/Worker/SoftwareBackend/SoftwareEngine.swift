@@ -37,6 +37,7 @@ final class SoftwareEngine: @unchecked Sendable {
     private let cancellation = Atomic(false)
 
     let memory: DeviceMemory
+    let guests = MemoryGuests()
     let executor: Executor
     let host: any BackendHost
 

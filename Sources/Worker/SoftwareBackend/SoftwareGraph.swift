@@ -116,6 +116,8 @@ final class SoftwareGraphRecorder: BackendGraphRecorder {
     private let recording: SoftwareStream
     private var steps: [SoftwareGraph.Step] = []
     private var defaults: [(address: UInt64, value: UInt32)] = []
+    /// The conditional whose bodies are being recorded.
+    private var open: (node: ConditionalNode, bodies: [SoftwareGraphRecorder])?
     private var bodyEvents: [SoftwareEvent] = []
     private var bodyAwaited: [SoftwareEvent] = []
 
@@ -126,14 +128,31 @@ final class SoftwareGraphRecorder: BackendGraphRecorder {
 
     var stream: any BackendStream { recording }
 
-    func beginNode(after dependencies: [Int]) throws(BackendError) {}
+    func beginNode(after dependencies: [Int]) throws(BackendError) { try closeConditional() }
 
-    func addConditional(_ conditional: ConditionalNode, bodies: [any BackendGraphRecorder]) throws(BackendError) {
+    func declare(_ values: [ConditionalValue]) throws(BackendError) {
+        for value in values {
+            if let defaultValue = value.defaultValue { defaults.append((value.address, defaultValue)) }
+        }
+    }
+
+    func addConditional(_ conditional: ConditionalNode, bodyCount: Int) throws(BackendError)
+        -> [any BackendGraphRecorder]
+    {
+        try closeConditional()
+        let bodies = (0..<bodyCount).map { _ in SoftwareGraphRecorder(context: context) }
+        open = (conditional, bodies)
+        return bodies
+    }
+
+    /// Takes over the bodies of a conditional, which are complete.
+    private func closeConditional() throws(BackendError) {
         collect()
+        guard let (conditional, bodies) = open else { return }
+        open = nil
         var parts: [[SoftwareGraph.Step]] = []
         for body in bodies {
-            guard let body = body as? SoftwareGraphRecorder else { throw BackendError(BackendStatus.invalidHandle) }
-            body.collect()
+            try body.closeConditional()
             bodyEvents += body.events
             bodyAwaited += body.awaited
             guard !body.steps.contains(where: { $0.canWait }) else {
@@ -145,10 +164,8 @@ final class SoftwareGraphRecorder: BackendGraphRecorder {
         steps.append(.conditional(conditional, bodies: parts))
     }
 
-    func addDefault(address: UInt64, value: UInt32) throws(BackendError) { defaults.append((address, value)) }
-
     func finish(replacing old: (any BackendGraph)?) throws(BackendError) -> any BackendGraph {
-        collect()
+        try closeConditional()
         return SoftwareGraph(
             context: context, steps: steps, defaults: defaults, recorded: events, awaited: awaited)
     }

@@ -36,6 +36,7 @@ enum Operation: Sendable {
     var countsAsBusy: Bool {
         switch self {
         case .hostFunction, .copyToHost, .copyFromHost, .exchange, .handover, .waitValue, .after, .marker: false
+        case .array(_, let work): !work.waitsForClient
         default: true
         }
     }
@@ -56,12 +57,18 @@ enum Operation: Sendable {
         case .handover: break
         case .commit(let context, let address, let byteCount):
             context.report { () throws(BackendError) in
-                try engine.memory.commit(address: address, byteCount: byteCount)
+                try engine.guests.change { () throws(BackendError) in
+                    try engine.memory.commit(address: address, byteCount: byteCount)
+                }
             }
         case .release(let context, let address):
-            context.report { () throws(BackendError) in try engine.memory.release(address: address) }
+            context.report { () throws(BackendError) in
+                try engine.guests.change { () throws(BackendError) in try engine.memory.release(address: address) }
+            }
         case .change(let context, let body):
-            context.report { () throws(BackendError) in try engine.memory.perform(body) }
+            context.report { () throws(BackendError) in
+                try engine.guests.change { () throws(BackendError) in try engine.memory.perform(body) }
+            }
         case .write(let context, let box, let bytes):
             context.perform { () throws(BackendError) in
                 try engine.memory.write(UnsafeRawBufferPointer(bytes.buffer), to: box)
@@ -87,7 +94,7 @@ enum Operation: Sendable {
                 try engine.memory.store(value, byteCount: byteCount, at: address)
             }
         case .array(let context, let work):
-            context.perform { () throws(BackendError) in try work.run(in: engine.memory) }
+            context.perform { () throws(BackendError) in try work.run(in: engine.memory, for: engine.host) }
         case .after, .marker: break
         case .download(let context, let box, let buffer):
             var isFilled = false

@@ -53,7 +53,7 @@ extension SoftwareSession {
         defer { engine.finishClaim() }
         context.note(sequence)
         do throws(DeviceMemoryError) {
-            try body(engine.memory)
+            try engine.guests.change { () throws(DeviceMemoryError) in try body(engine.memory) }
         } catch {
             throw BackendError(error)
         }

@@ -91,6 +91,14 @@ final class SoftwareStream: BackendStream {
         }
     }
 
+    func peek(_ box: MemoryBox, send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError) {
+        guard box.byteCount != nil, box.spanByteCount != nil else { throw .badRange }
+        let engine = context.engine
+        try engine.guests.read { () throws(BackendError) in
+            try engine.memory.withRows(of: box) { send(UnsafeRawBufferPointer($0)) }
+        }
+    }
+
     func download(_ box: MemoryBox, into buffer: DownloadBuffer) throws(BackendError) {
         guard box.byteCount == UInt64(buffer.bytes.count), box.spanByteCount != nil else { throw .badRange }
         try submit(.download(context, box, buffer), isQuick: buffer.bytes.count <= 64 << 10)

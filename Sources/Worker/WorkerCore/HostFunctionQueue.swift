@@ -82,6 +82,9 @@ final class HostFunctionQueue: @unchecked Sendable {
         monitor.withLock { awaited == token ? awaitedByteCount : nil }
     }
 
+    /// Whether the session ends: an answer that nobody waits for any more is no fault of the client's then.
+    var isOver: Bool { monitor.withLock { isCancelled } }
+
     // MARK: - One exchange at a time, though several devices may work for the client
 
     private func begin(_ token: UInt64, byteCount: UInt64?) -> Connection? {

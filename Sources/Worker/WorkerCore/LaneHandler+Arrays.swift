@@ -2,6 +2,22 @@ import GPUBackend
 import Primitives
 import WireProtocol
 
+/// A texture or a surface. Devices that pick the numbers themselves use them once in each context and of each kind.
+struct TextureName: Hashable {
+    let context: WorkerContext
+    let value: UInt64
+    let isSurface: Bool
+
+    static func == (one: TextureName, other: TextureName) -> Bool {
+        one.value == other.value && one.isSurface == other.isSurface && one.context === other.context
+    }
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(value)
+        hasher.combine(isSurface)
+    }
+}
+
 /// An array of a session.
 final class WorkerArray: Sendable, ContextOwned {
     let context: WorkerContext
@@ -129,6 +145,22 @@ extension LaneHandler {
         try translating { () throws(BackendError) in try stream.copy(fromArray: source, toArray: destination) }
     }
 
+    func arrayToHost(_ command: ArrayToHost) throws(CommandError) {
+        let stream = try stream(command.stream)
+        let box = try box(
+            command.array, command.level, (command.x, command.y, command.z),
+            (command.width, command.height, command.depth))
+        try translating { () throws(BackendError) in try stream.copyToHost(box, token: command.token) }
+    }
+
+    func arrayFromHost(_ command: ArrayFromHost) throws(CommandError) {
+        let stream = try stream(command.stream)
+        let box = try box(
+            command.array, command.level, (command.x, command.y, command.z),
+            (command.width, command.height, command.depth))
+        try translating { () throws(BackendError) in try stream.copyFromHost(box, token: command.token) }
+    }
+
     private func byteCount(_ width: UInt64, _ height: UInt64, _ depth: UInt64) -> UInt64? {
         MemoryBox(address: 0, pitch: width, slicePitch: 0, width: width, height: height, depth: depth).byteCount
     }
@@ -157,7 +189,7 @@ extension LaneHandler {
         let made = try translating { () throws(BackendError) in
             try context.backend.makeTexture(description, array: array, value: value)
         }
-        session.withTables { $0.textures[made] = context }
+        note(TextureName(context: context, value: made, isSurface: false))
         return made
     }
 
@@ -177,25 +209,35 @@ extension LaneHandler {
         let made = try translating { () throws(BackendError) in
             try context.backend.makeSurface(array: array.backend, level: level, value: value)
         }
-        session.withTables { $0.textures[made] = context }
+        note(TextureName(context: context, value: made, isSurface: true))
         return made
     }
 
-    /// Refuses a number that is taken, and more textures than a session may have.
+    /// Refuses a number of the client's that is taken, and more textures than a session may have.
     private func reserve(_ value: UInt64?, _ context: WorkerContext) throws(CommandError) {
         let limit = session.limits.handleCount
         try session.withState { state throws(CommandError) in
             guard state.textures.count < limit else { throw .tooManyObjects }
-            if let value, state.textures[value] != nil { throw .invalidHandle }
+            guard let value else { return }
+            for isSurface in [false, true]
+            where state.textures.contains(TextureName(context: context, value: value, isSurface: isSurface)) {
+                throw .invalidHandle
+            }
         }
     }
 
+    private func note(_ name: TextureName) { session.withTables { _ = $0.textures.insert(name) } }
+
     func textureDestroy(_ command: TextureDestroy) throws(CommandError) {
-        let context = try session.withState { state throws(CommandError) in
-            guard let context = state.textures.removeValue(forKey: command.texture) else { throw .invalidHandle }
-            return context
+        guard command.isSurface <= 1 else { throw .invalidValue }
+        let context = try context()
+        let name = TextureName(context: context, value: command.texture, isSurface: command.isSurface == 1)
+        try session.withState { state throws(CommandError) in
+            guard state.textures.remove(name) != nil else { throw .invalidHandle }
         }
-        try translating { () throws(BackendError) in try context.backend.destroyTexture(command.texture) }
+        try translating { () throws(BackendError) in
+            try context.backend.destroyTexture(name.value, isSurface: name.isSurface)
+        }
     }
 
     func tensorMapEncode(_ command: TensorMapEncode, _ reply: inout TensorMapEncode.Reply) throws(CommandError) {
@@ -212,9 +254,9 @@ extension WorkerSession {
             array.backend.destroy()
             worker.withLedger { $0.free(for: serial, array.byteCount) }
         }
-        for (value, owner) in state.textures where owner === context {
-            state.textures[value] = nil
-            try? context.backend.destroyTexture(value)
+        for name in state.textures.filter({ $0.context === context }) {
+            state.textures.remove(name)
+            try? context.backend.destroyTexture(name.value, isSurface: name.isSurface)
         }
     }
 }

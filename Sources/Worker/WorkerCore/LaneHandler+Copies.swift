@@ -53,6 +53,17 @@ extension LaneHandler {
         }
     }
 
+    func pageFetch(_ command: PageFetch, _ reply: inout PageFetch.Reply, _ sink: BulkSink) throws(CommandError) {
+        // A fetch is no call of the program: errors and output are for the next one that is.
+        isQuiet = true
+        let stream = try stream(StreamID.perThread)
+        guard command.byteCount <= WireLimits.bulkByteCountMax else { throw .invalidValue }
+        sink.promise(command.byteCount)
+        try translating { () throws(BackendError) in
+            try stream.peek(MemoryBox(address: command.address, byteCount: command.byteCount)) { sink.send($0) }
+        }
+    }
+
     private func copy(_ box: MemoryBox, _ stream: UInt64, from bulk: BulkSource) throws(CommandError) {
         let stream = try self.stream(stream)
         try translating { () throws(BackendError) in

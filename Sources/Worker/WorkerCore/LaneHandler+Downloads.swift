@@ -85,7 +85,9 @@ extension LaneHandler {
 extension WorkerSession {
     /// Takes the downloads out that are over, oldest first, and names the others.
     fileprivate func takeDownloads() -> (finished: [(UInt64, WorkerDownload)], rest: [UInt64]) {
-        withTables { state in
+        // Outside of the lock: to look may ask the device.
+        for buffer in withTables({ $0.downloads.values.map(\.buffer) }) { buffer.poll() }
+        return withTables { state in
             var finished: [(UInt64, WorkerDownload)] = []
             var rest: [UInt64] = []
             for id in state.downloads.keys.sorted() {

@@ -118,20 +118,21 @@ extension LaneHandler {
         current = context
         defer { (current, recorder) = before }
         var isUsed = [Bool](repeating: false, count: plan.graphs.count)
-        let outermost = try record(0, of: plan, &isUsed, depth: 0)
-        return try translating { () throws(BackendError) in
-            for value in plan.defaults { try outermost.addDefault(address: value.address, value: value.value) }
-            return try outermost.finish(replacing: old)
+        let values = try plan.conditionalValues
+        let outermost = try translating { () throws(BackendError) in
+            let made = try context.backend.makeGraphRecorder()
+            if !values.isEmpty { try made.declare(values) }
+            return made
         }
+        try record(0, of: plan, into: outermost, &isUsed, depth: 0)
+        return try translating { () throws(BackendError) in try outermost.finish(replacing: old) }
     }
 
     private func record(
-        _ index: Int, of plan: GraphPlan, _ isUsed: inout [Bool], depth: Int
-    ) throws(CommandError) -> any BackendGraphRecorder {
+        _ index: Int, of plan: GraphPlan, into own: any BackendGraphRecorder, _ isUsed: inout [Bool], depth: Int
+    ) throws(CommandError) {
         guard index < plan.graphs.count, !isUsed[index], depth < GraphPlan.depthMax else { throw .invalidValue }
         isUsed[index] = true
-        let context = try context()
-        let own = try translating { () throws(BackendError) in try context.backend.makeGraphRecorder() }
         for node in plan.graphs[index] {
             try translating { () throws(BackendError) in try own.beginNode(after: node.dependencies.map { Int($0) }) }
             guard GraphPlan.isNodeCommand(node.command) else {
@@ -145,27 +146,23 @@ extension LaneHandler {
                 try perform(node)
             }
         }
-        return own
     }
 
     private func recordConditional(
         _ node: GraphPlanNode, above index: Int, of plan: GraphPlan, _ isUsed: inout [Bool], depth: Int,
         _ own: any BackendGraphRecorder
     ) throws(CommandError) {
-        let command = node.payload.withUnsafeBytes { bytes -> GraphConditional? in
-            var reader = WireReader(bytes)
-            do throws(WireError) { return try GraphConditional(from: &reader) } catch { return nil }
+        guard let command = node.conditional, let kind = ConditionalNode.Kind(rawValue: command.kind) else {
+            throw .invalidValue
         }
-        guard let command, let kind = ConditionalNode.Kind(rawValue: command.kind) else { throw .invalidValue }
         let first = Int(command.firstGraph)
         let count = Int(command.graphCount)
         guard first > index, first <= plan.graphs.count, count <= plan.graphs.count - first else { throw .invalidValue }
-        var bodies: [any BackendGraphRecorder] = []
-        for body in first..<(first + count) {
-            bodies.append(try record(body, of: plan, &isUsed, depth: depth + 1))
+        let bodies = try translating { () throws(BackendError) in
+            try own.addConditional(ConditionalNode(address: command.address, kind: kind), bodyCount: count)
         }
-        try translating { () throws(BackendError) in
-            try own.addConditional(ConditionalNode(address: command.address, kind: kind), bodies: bodies)
+        for (offset, body) in bodies.enumerated() {
+            try record(first + offset, of: plan, into: body, &isUsed, depth: depth + 1)
         }
     }
 

@@ -48,6 +48,7 @@ extension LaneHandler {
     func moduleUnload(_ command: ModuleUnload) throws(CommandError) {
         let module = try session.withState { state throws(CommandError) in
             guard let module = state.modules.remove(id: command.module) else { throw .invalidHandle }
+            state.removeFunctions(of: module)
             return module
         }
         session.unload(module)
@@ -68,7 +69,7 @@ extension LaneHandler {
         }
         let function = try translating { () throws(BackendError) in try module.backend.function(named: command.name) }
         try session.withState { state throws(CommandError) in
-            try state.functions.add(Owned(context: module.context, object: function), id: command.function)
+            try state.functions.add(WorkerFunction(module: module, object: function), id: command.function)
         }
         FunctionSnapshot(function).encode(into: &reply.bytes)
     }
@@ -117,7 +118,7 @@ extension LaneHandler {
         session.withTables { state in
             // Another lane may have been faster, or the context may be gone; then this one serves this call only.
             guard state.preparedFunctions.remove(id: id) != nil else { return }
-            try? state.functions.insert(Owned(context: prepared.context, object: function), id: id)
+            try? state.functions.insert(WorkerFunction(module: prepared.module, object: function), id: id)
         }
         return function
     }

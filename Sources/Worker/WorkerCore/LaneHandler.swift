@@ -15,6 +15,8 @@ final class LaneHandler: CommandHandler {
     var message = ""
     /// Where the commands of a graph's nodes go while the graph is recorded.
     var recorder: (any BackendGraphRecorder)?
+    /// Whether the next reply leaves what waits for one to a later one.
+    var isQuiet = false
     /// Whether a wait for another lane ended without success.
     var hasLaneWaitFailed = false
 
@@ -58,6 +60,10 @@ final class LaneHandler: CommandHandler {
 
     /// What surrounds the outputs of the next reply; takes what waits for one.
     func replyParts(failure: CommandError?) -> ReplyWriter.Parts {
+        if isQuiet {
+            isQuiet = false
+            return ReplyWriter.Parts(status: failure?.status ?? 0, message: Array((failure?.message ?? "").utf8))
+        }
         let deferred = current?.takeDeferred() ?? session.takeDeferred()
         var text = failure?.message ?? ""
         if text.isEmpty { text = message }

@@ -1,9 +1,10 @@
 import GPUBackend
+import Primitives
 import WireProtocol
 
 /// A kernel that a client named and nobody has used yet.
 final class PreparedFunction: ContextOwned, Sendable {
-    private let module: WorkerModule
+    let module: WorkerModule
     private let index: Int
 
     var context: WorkerContext { module.context }
@@ -24,6 +25,26 @@ final class PreparedFunction: ContextOwned, Sendable {
         } catch {
             throw CommandError(error)
         }
+    }
+}
+
+/// A kernel that can be launched.
+struct WorkerFunction: ContextOwned {
+    let module: WorkerModule
+    let object: any BackendFunction
+
+    var context: WorkerContext { module.context }
+}
+
+extension WorkerSession.State {
+    /// Takes a module's functions out: the client uses their places again.
+    mutating func removeFunctions(of module: WorkerModule) {
+        var ids: [UInt64] = []
+        functions.forEach { id, function in if function.module === module { ids.append(id) } }
+        for id in ids { functions.remove(id: id) }
+        ids = []
+        preparedFunctions.forEach { id, function in if function.module === module { ids.append(id) } }
+        for id in ids { preparedFunctions.remove(id: id) }
     }
 }
 

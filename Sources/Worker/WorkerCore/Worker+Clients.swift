@@ -196,7 +196,7 @@ struct EventsExecutor: CommandExecutor {
             try reader.finish()
             guard hostFunctions.finish(command.token) else { throw .badValue }
         } catch {
-            throw .violation(error, commandID: header.id)
+            throw hostFunctions.isOver ? .closed : .violation(error, commandID: header.id)
         }
     }
 
@@ -210,7 +210,7 @@ struct EventsExecutor: CommandExecutor {
             try reader.finish()
             guard hostFunctions.awaitedByteCount(of: command.token) == command.bulkByteCount else { throw .badValue }
         } catch {
-            throw .violation(error, commandID: header.id)
+            throw hostFunctions.isOver ? .closed : .violation(error, commandID: header.id)
         }
         var bytes = [UInt8](repeating: 0, count: Int(command.bulkByteCount))
         guard bytes.withUnsafeMutableBytes({ connection.receive($0) }) else { throw .closed }

@@ -36,10 +36,28 @@ extension GraphPlan {
     static func isNodeCommand(_ id: UInt16) -> Bool {
         switch id {
         case CommandID.noop, CommandID.launch, CommandID.fill, CommandID.copyDeviceToDevice3D, CommandID.hostFunction,
-            CommandID.copyToHost, CommandID.copyFromHost, CommandID.graphConditional, CommandID.eventRecord,
-            CommandID.eventRecordWithFlags, CommandID.streamWaitEvent, CommandID.streamMemoryOperations:
+            CommandID.copyArrayToArray, CommandID.copyArrayToDevice, CommandID.copyDeviceToArray,
+            CommandID.arrayToHost, CommandID.arrayFromHost, CommandID.copyToHost, CommandID.copyFromHost,
+            CommandID.graphConditional, CommandID.eventRecord, CommandID.eventRecordWithFlags,
+            CommandID.streamWaitEvent, CommandID.streamMemoryOperations:
             true
         default: false
+        }
+    }
+
+    /// The values that the conditional nodes go by, each once.
+    var conditionalValues: [ConditionalValue] {
+        get throws(CommandError) {
+            var values = defaults.map { ConditionalValue(address: $0.address, defaultValue: $0.value) }
+            var known = Set(values.map(\.address))
+            for nodes in graphs {
+                for node in nodes where node.command == CommandID.graphConditional {
+                    guard let command = node.conditional else { throw .invalidValue }
+                    guard known.insert(command.address).inserted else { continue }
+                    values.append(ConditionalValue(address: command.address, defaultValue: nil))
+                }
+            }
+            return values
         }
     }
 
@@ -60,6 +78,16 @@ extension GraphPlan {
             graphs[graph][index].command = entry.command
             graphs[graph][index].isEnabled = entry.isEnabled
             graphs[graph][index].payload = entry.payload
+        }
+    }
+}
+
+extension GraphPlanNode {
+    /// The command of a conditional node; nil when its bytes are none.
+    var conditional: GraphConditional? {
+        payload.withUnsafeBytes { bytes in
+            var reader = WireReader(bytes)
+            do throws(WireError) { return try GraphConditional(from: &reader) } catch { return nil }
         }
     }
 }

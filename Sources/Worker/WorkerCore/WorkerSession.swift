@@ -13,12 +13,11 @@ final class WorkerSession: @unchecked Sendable {
         var streams: SlotTable<Owned<any BackendStream>>
         var events: SlotTable<Owned<any BackendEvent>>
         var modules: SlotTable<WorkerModule>
-        var functions: SlotTable<Owned<any BackendFunction>>
+        var functions: SlotTable<WorkerFunction>
         var preparedFunctions: SlotTable<PreparedFunction>
         var graphs: SlotTable<WorkerGraph>
         var arrays: SlotTable<WorkerArray>
-        /// Contexts of textures and surfaces, by their numbers.
-        var textures: [UInt64: WorkerContext] = [:]
+        var textures: Set<TextureName> = []
         var allocations: [UInt64: WorkerAllocation] = [:]
         var moduleArenas: [UInt32: ModuleArena] = [:]
         var reservations: [UInt64: Reservation] = [:]

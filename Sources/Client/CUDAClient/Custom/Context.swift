@@ -196,7 +196,7 @@ extension CUDADriver {
             : target.call(ContextSynchronize(context: target.context.pointee.id))
         if status == CUDA_SUCCESS {
             device.memory.release(through: moment)
-            Mirrors.deviceIsIdle(target)
+            Mirrors.deviceIsIdle(target, .context(target.context.pointee.id))
         }
         return status
     }

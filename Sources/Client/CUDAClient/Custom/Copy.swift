@@ -13,8 +13,7 @@ extension CUDADriver {
             guard status == CUDA_SUCCESS else { return status }
             // A waiting copy waits for the streams that the default stream keeps order with, too.
             if Downloads.areAny { return synchronize(target) }
-            Mirrors.deviceIsIdle(target)
-            return status
+            return Mirrors.copyIsOver(target, stream: StreamID.legacyDefault)
         }
     }
 
@@ -171,8 +170,9 @@ extension CUDADriver {
         let isEmpty = request.WidthInBytes == 0 || request.Height == 0 || request.Depth == 0
         guard !isEmpty else { return CUDA_SUCCESS }
         if request.srcMemoryType == CU_MEMORYTYPE_ARRAY || request.dstMemoryType == CU_MEMORYTYPE_ARRAY {
-            let (source, destination) = corners(of: request)
-            return copyWithArray(request, to: destination, from: source, stream, target)
+            let (status, plan) = planArrayCopy(request, target)
+            guard let plan else { return status }
+            return copy(to: plan.to, from: plan.from, plan.box, stream: stream, target)
         }
         let (status, plan) = planCopy(request, target)
         guard let plan else { return status }
@@ -195,7 +195,7 @@ extension CUDADriver {
         return (CUDA_SUCCESS, (to, from, box))
     }
 
-    private static func corners(of request: CUDA_MEMCPY3D) -> (source: Corner, destination: Corner) {
+    static func corners(of request: CUDA_MEMCPY3D) -> (source: Corner, destination: Corner) {
         let source = Corner(
             type: request.srcMemoryType, host: UnsafeMutableRawPointer(mutating: request.srcHost),
             device: request.srcDevice, x: request.srcXInBytes, y: request.srcY, z: request.srcZ,

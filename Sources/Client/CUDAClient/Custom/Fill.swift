@@ -33,15 +33,17 @@ extension CUDADriver {
                 }
                 if let captured { return captured }
             }
-            if Mirrors.areNeeded { Mirrors.sendChanges(target, stream: stream) }
+            if Mirrors.areNeeded {
+                let span = UInt64(height == 1 ? row : rows &+ row)
+                Mirrors.sendChanges(target, stream: stream, writes: .range(address, span))
+            }
             let status = Peers.run(at: address, stream: stream, target) { target, stream in
                 target.send(
                     Fill(
                         address: address, pitch: UInt64(height == 1 ? row : pitch), elementByteCount: elementByteCount,
                         value: value, width: UInt64(width), height: UInt64(height), stream: stream))
             }
-            if isWaiting, status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
-            return status
+            return isWaiting && status == CUDA_SUCCESS ? Mirrors.copyIsOver(target, stream: stream) : status
         }
     }
 

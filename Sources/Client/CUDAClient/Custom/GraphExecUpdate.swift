@@ -101,6 +101,9 @@ extension CUDADriver {
             if let context = work.context, context.pointee.worker != executable.context.pointee.worker {
                 return CUDA_ERROR_INVALID_VALUE
             }
+            if case .copy(let before) = node.work, case .copy(let after) = work, !before.isSameKind(as: after) {
+                return CUDA_ERROR_INVALID_VALUE
+            }
             var work = work
             if case .kernel(let before) = node.work, case .kernel(let after) = work {
                 guard before.function.pointee.context == after.function.pointee.context else {

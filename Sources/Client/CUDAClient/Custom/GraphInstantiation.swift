@@ -206,7 +206,9 @@ extension CUDADriver {
             if Mirrors.areNeeded {
                 for nodes in executable.graphs { mirrorPointers(of: nodes, target) }
                 Mirrors.sendChanges(target, stream: id)
+                ManagedRegions.forgetRecords()
             }
+            if Downloads.areAny, executable.hasHostCalls { collectDownloads(inStream: id, target) }
             executable.lastStream = id
             return target.send(GraphLaunch(graph: executable.id, stream: id))
         }

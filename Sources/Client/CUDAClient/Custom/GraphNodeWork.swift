@@ -63,7 +63,8 @@ extension CUDADriver {
             guard request.WidthInBytes > 0, request.Height > 0, request.Depth > 0 else {
                 return (CUDA_ERROR_INVALID_VALUE, nil)
             }
-            let (status, plan) = planCopy(request, target)
+            // Planes are ends of such a copy, too.
+            let (status, plan) = planArrayCopy(request, target)
             guard let plan else { return (status, nil) }
             let work = CopyWork(to: plan.to, from: plan.from, plan.box, request, context: target.context)
             return (CUDA_SUCCESS, .copy(work))

@@ -13,7 +13,7 @@ enum HostFunctions {
         var stream: CUstream?
         var userData: UnsafeMutableRawPointer?
         var context: UnsafeMutablePointer<ContextState>
-        /// The download that was started last when the function was submitted.
+        /// The newest download that must be here before it runs.
         var newestDownload: UInt64
     }
 
@@ -62,7 +62,7 @@ enum HostFunctions {
             return
         }
         guard let call = take(token) else { return }
-        if Downloads.areAny { Downloads.collectForHostFunction(call.context, through: call.newestDownload) }
+        Downloads.collectForHostFunction(call.context, through: call.newestDownload)
         call.function?(call.userData)
         guard let callback = call.callback else { return }
         callback(call.stream, CUresult(status: call.context.pointee.stickyStatus), call.userData)
@@ -109,7 +109,7 @@ extension CUDADriver {
             }
             // The function may look at memory that the device wrote, so that work must be done and its results here.
             if Mirrors.areNeeded { _ = target.call(StreamSynchronize(hStream: id)) }
-            if Mirrors.areNeeded { Mirrors.deviceIsIdle(target) }
+            if Mirrors.areNeeded { Mirrors.deviceIsIdle(target, .stream(target.key(of: id))) }
             let token = HostFunctions.add(
                 HostFunctions.Call(
                     token: 0, function: function, callback: callback, stream: stream, userData: userData,
@@ -118,5 +118,16 @@ extension CUDADriver {
             if status != CUDA_SUCCESS { _ = HostFunctions.take(token) }
             return status
         }
+    }
+
+    /// Has the bytes of earlier downloads come in stream order, for a graph whose host nodes may read them.
+    static func collectDownloads(inStream id: UInt64, _ target: CallTarget) {
+        let newest = Downloads.newest
+        guard newest > 0 else { return }
+        let token = HostFunctions.add(
+            HostFunctions.Call(
+                token: 0, function: nil, callback: nil, stream: nil, userData: nil, context: target.context,
+                newestDownload: newest))
+        if target.send(HostFunction(stream: id, token: token)) != CUDA_SUCCESS { _ = HostFunctions.take(token) }
     }
 }

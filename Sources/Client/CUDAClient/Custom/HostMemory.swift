@@ -84,7 +84,7 @@ extension CUDADriver {
             let (status, address) = allocateHostVisible(byteCount, .managed, flags: flags, target)
             guard status == CUDA_SUCCESS else { return status }
             guard let host = UnsafeMutableRawPointer(bitPattern: UInt(address)),
-                Mirrors.add(host: host, deviceAddress: address, byteCount: byteCount, context: target.context)
+                Mirrors.addManaged(host: host, byteCount: byteCount, context: target.context)
             else {
                 _ = memFreeV2(address)
                 return CUDA_ERROR_OUT_OF_MEMORY

@@ -3,7 +3,7 @@ internal import ClientRuntime
 internal import Primitives
 internal import WireProtocol
 
-/// What the program has said about managed memory. Hints move nothing, but they can be asked for again.
+/// What the program has said about managed memory, for when it asks. Of all hints only prefetching moves anything.
 private enum ManagedHints {
     enum Kind {
         case readMostly
@@ -92,11 +92,19 @@ extension CUDADriver {
     private static func prefetch(
         _ address: UInt64, _ byteCount: Int, _ location: CUmemLocation, _ stream: CUstream?
     ) -> CUresult {
-        withContext { _ in
-            guard streamID(stream) != nil else { return CUDA_ERROR_INVALID_HANDLE }
+        withContext { target in
+            guard let id = streamID(stream) else { return CUDA_ERROR_INVALID_HANDLE }
             ThreadState.mine?.pointee.route = nil
             guard isPlace(location) else { return CUDA_ERROR_INVALID_DEVICE }
-            return note(address, byteCount, .lastPrefetch, location)
+            let status = note(address, byteCount, .lastPrefetch, location)
+            guard status == CUDA_SUCCESS, ManagedRegions.areAny else { return status }
+            if location.type == CU_MEM_LOCATION_TYPE_DEVICE {
+                Mirrors.sendChanges(target, stream: id, writes: .nothing)
+            } else {
+                ManagedRegions.want(address, byteCount)
+                Mirrors.bringWanted(target)
+            }
+            return CUDA_SUCCESS
         }
     }
 

@@ -210,14 +210,29 @@ extension CUDADriver {
 
 extension CUDADriver {
     static func send(_ command: EventRecord) -> CUresult {
-        routed { Captures.record(command.hEvent, command.hStream, isExternal: false, $0) ?? $0.send(command) }
+        routed { target in
+            if let captured = Captures.record(command.hEvent, command.hStream, isExternal: false, target) {
+                return captured
+            }
+            noteRecord(command.hEvent, command.hStream, target)
+            return target.send(command)
+        }
+    }
+
+    /// So that a wait for the event is known to cover the stream's work.
+    private static func noteRecord(_ event: UInt64, _ stream: UInt64, _ target: CallTarget) {
+        if ManagedRegions.areAny { ManagedRegions.noteRecord(event, target.key(of: stream)) }
     }
 
     static func send(_ command: EventRecordWithFlags) -> CUresult {
         guard command.flags & ~1 == 0 else { return CUDA_ERROR_INVALID_VALUE }
-        return routed {
-            Captures.record(command.hEvent, command.hStream, isExternal: command.flags & 1 != 0, $0)
-                ?? $0.send(command)
+        return routed { target in
+            let isExternal = command.flags & 1 != 0
+            if let captured = Captures.record(command.hEvent, command.hStream, isExternal: isExternal, target) {
+                return captured
+            }
+            noteRecord(command.hEvent, command.hStream, target)
+            return target.send(command)
         }
     }
 
@@ -265,6 +280,9 @@ extension CUDADriver {
         _ command: Command, _ kind: UInt32, _ object: UInt64, _ target: CallTarget
     ) -> CUresult {
         if Mirrors.streamsMayWait { Mirrors.sendChanges(target) }
+        let isStream = kind == Downloads.Wait.stream || kind == Downloads.Wait.streamQuery
+        // Before the wait: another thread may record the event anew meanwhile.
+        let coverage: WaitCoverage = isStream ? .stream(target.key(of: object)) : ManagedRegions.coverage(of: object)
         let status: CUresult
         if Downloads.areAny {
             status = Downloads.collect(kind, object, target)
@@ -275,7 +293,7 @@ extension CUDADriver {
         } else {
             status = target.call(command)
         }
-        if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target) }
+        if status == CUDA_SUCCESS { Mirrors.deviceIsIdle(target, coverage) }
         return status
     }
 

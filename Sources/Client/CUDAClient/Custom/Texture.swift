@@ -36,7 +36,7 @@ extension CUDADriver {
         guard Session.isReady else { return CUresult(status: Session.status) }
         guard let thread = ThreadState.mine else { return CUDA_ERROR_OUT_OF_MEMORY }
         guard let record = endTexture(value, isSurface: isSurface) else { return CUDA_ERROR_INVALID_VALUE }
-        return with(record.context, thread) { $0.send(TextureDestroy(texture: value)) }
+        return with(record.context, thread) { $0.send(TextureDestroy(texture: value, isSurface: isSurface ? 1 : 0)) }
     }
 
     /// The corresponding C function is `cuTexObjectGetResourceDesc`.

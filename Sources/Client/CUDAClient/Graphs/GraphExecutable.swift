@@ -211,7 +211,7 @@ extension GraphWork {
         switch self {
         case .host(let work): return HostCall(.function(work), context: context)
         case .copy(let work):
-            if case .device = work.destination.end, case .device = work.source.end { return nil }
+            if work.destination.hostPlane == nil, work.source.hostPlane == nil { return nil }
             return HostCall(.copy(work), context: context)
         default: return nil
         }
@@ -248,34 +248,6 @@ extension GraphWork {
             }
         case .command(let work): return (work.id, work.payload)
         case .child, .empty, .allocation, .release, .conditional: return (CommandID.noop, [])
-        }
-    }
-}
-
-extension CopyWork {
-    fileprivate func encoded(token: UInt64) -> (command: UInt16, payload: [UInt8]) {
-        let width = UInt64(box.width)
-        let height = UInt64(box.height)
-        let depth = UInt64(box.depth)
-        switch (destination.end, source.end) {
-        case (.host, .host): return (HostFunction.id, WireBytes.of(HostFunction(stream: 0, token: token)))
-        case (.device(let to), .host):
-            let command = CopyFromHost(
-                token: token, address: to, pitch: UInt64(destination.pitch),
-                slicePitch: UInt64(destination.slicePitch), width: width, height: height, depth: depth, stream: 0)
-            return (CopyFromHost.id, WireBytes.of(command))
-        case (.host, .device(let from)):
-            let command = CopyToHost(
-                token: token, address: from, pitch: UInt64(source.pitch), slicePitch: UInt64(source.slicePitch),
-                width: width, height: height, depth: depth, stream: 0)
-            return (CopyToHost.id, WireBytes.of(command))
-        case (.device(let to), .device(let from)):
-            let command = CopyDeviceToDevice3D(
-                destination: to, destinationPitch: UInt64(destination.pitch),
-                destinationSlicePitch: UInt64(destination.slicePitch), source: from,
-                sourcePitch: UInt64(source.pitch), sourceSlicePitch: UInt64(source.slicePitch), width: width,
-                height: height, depth: depth, stream: 0)
-            return (CopyDeviceToDevice3D.id, WireBytes.of(command))
         }
     }
 }

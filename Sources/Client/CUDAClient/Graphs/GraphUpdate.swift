@@ -53,7 +53,7 @@ struct GraphDifference {
                 return fail(CU_GRAPH_EXEC_UPDATE_ERROR_ATTRIBUTES_CHANGED, new)
             }
         case (.copy(let before), .copy(let after)):
-            guard before.context.pointee.device == after.context.pointee.device else {
+            guard before.context.pointee.device == after.context.pointee.device, before.isSameKind(as: after) else {
                 return fail(CU_GRAPH_EXEC_UPDATE_ERROR_PARAMETERS_CHANGED, new)
             }
         case (.allocation(let before), .allocation(let after)):
@@ -114,9 +114,24 @@ extension HostCall {
 }
 
 extension CopyWork {
+    /// Whether arrays are at the same ends; an update can't change that.
+    func isSameKind(as other: CopyWork) -> Bool {
+        destination.isArray == other.destination.isArray && source.isArray == other.source.isArray
+    }
+
     fileprivate func isSame(as other: CopyWork) -> Bool {
         destination.isSame(as: other.destination) && source.isSame(as: other.source) && box.width == other.box.width
             && box.height == other.box.height && box.depth == other.box.depth
+    }
+}
+
+extension ArrayCopyEnd {
+    fileprivate func isSame(as other: ArrayCopyEnd) -> Bool {
+        switch (self, other) {
+        case (.plane(let one), .plane(let two)): one.isSame(as: two)
+        case (.array(let one), .array(let two)): one == two
+        default: false
+        }
     }
 }
 

@@ -80,64 +80,84 @@ final class KernelWork {
     }
 }
 
-/// A copy of a box between two planes, and the request as the program would have written it.
+/// A copy of a box between planes and arrays, and the request as the program would have written it.
 final class CopyWork {
-    let destination: CopyPlane
-    let source: CopyPlane
+    let destination: ArrayCopyEnd
+    let source: ArrayCopyEnd
     let box: Box
     let request: CUDA_MEMCPY3D
     let context: UnsafeMutablePointer<ContextState>
 
     init(
-        to destination: CopyPlane, from source: CopyPlane, _ box: Box, _ request: CUDA_MEMCPY3D? = nil,
+        to destination: ArrayCopyEnd, from source: ArrayCopyEnd, _ box: Box, _ request: CUDA_MEMCPY3D? = nil,
         context: UnsafeMutablePointer<ContextState>
     ) {
-        self.destination = CUDADriver.hostPlane(destination)
-        self.source = CUDADriver.hostPlane(source)
+        self.destination = CUDADriver.hostEnd(destination, box)
+        self.source = CUDADriver.hostEnd(source, box)
         self.box = box
         self.request = request ?? CopyWork.request(to: destination, from: source, box)
         self.context = context
     }
 
     /// What a program would have written to get this copy.
-    private static func request(to destination: CopyPlane, from source: CopyPlane, _ box: Box) -> CUDA_MEMCPY3D {
+    private static func request(
+        to destination: ArrayCopyEnd, from source: ArrayCopyEnd, _ box: Box
+    ) -> CUDA_MEMCPY3D {
         var request = CUDA_MEMCPY3D()
         request.WidthInBytes = box.width
         request.Height = box.height
         request.Depth = box.depth
-        request.srcPitch = source.pitch
-        request.srcHeight = source.pitch > 0 ? source.slicePitch / source.pitch : 0
-        request.dstPitch = destination.pitch
-        request.dstHeight = destination.pitch > 0 ? destination.slicePitch / destination.pitch : 0
-        switch source.end {
-        case .host(let pointer):
-            request.srcMemoryType = CU_MEMORYTYPE_HOST
-            request.srcHost = UnsafeRawPointer(pointer)
-        case .device(let address):
-            request.srcMemoryType = CU_MEMORYTYPE_DEVICE
-            request.srcDevice = address
+        switch source {
+        case .array(let place):
+            request.srcMemoryType = CU_MEMORYTYPE_ARRAY
+            request.srcArray = place.handle
+            (request.srcXInBytes, request.srcY, request.srcZ) = (Int(place.x), Int(place.y), Int(place.z))
+        case .plane(let plane):
+            request.srcPitch = plane.pitch
+            request.srcHeight = plane.pitch > 0 ? plane.slicePitch / plane.pitch : 0
+            switch plane.end {
+            case .host(let pointer):
+                request.srcMemoryType = CU_MEMORYTYPE_HOST
+                request.srcHost = UnsafeRawPointer(pointer)
+            case .device(let address):
+                request.srcMemoryType = CU_MEMORYTYPE_DEVICE
+                request.srcDevice = address
+            }
         }
-        switch destination.end {
-        case .host(let pointer):
-            request.dstMemoryType = CU_MEMORYTYPE_HOST
-            request.dstHost = pointer
-        case .device(let address):
-            request.dstMemoryType = CU_MEMORYTYPE_DEVICE
-            request.dstDevice = address
+        switch destination {
+        case .array(let place):
+            request.dstMemoryType = CU_MEMORYTYPE_ARRAY
+            request.dstArray = place.handle
+            (request.dstXInBytes, request.dstY, request.dstZ) = (Int(place.x), Int(place.y), Int(place.z))
+        case .plane(let plane):
+            request.dstPitch = plane.pitch
+            request.dstHeight = plane.pitch > 0 ? plane.slicePitch / plane.pitch : 0
+            switch plane.end {
+            case .host(let pointer):
+                request.dstMemoryType = CU_MEMORYTYPE_HOST
+                request.dstHost = pointer
+            case .device(let address):
+                request.dstMemoryType = CU_MEMORYTYPE_DEVICE
+                request.dstDevice = address
+            }
         }
         return request
     }
 }
 
 extension CUDADriver {
-    /// The plane on the host's side where it is pinned memory, whatever the device has of it: host nodes of the same
-    /// graph look there.
-    fileprivate static func hostPlane(_ plane: CopyPlane) -> CopyPlane {
-        guard case .device(let address) = plane.end, let device = device(containing: address),
+    /// The end on the host's side where it is pinned memory, whatever the device has of it: host nodes of the same
+    /// graph look there. Managed memory that is fetched by need is the device's.
+    fileprivate static func hostEnd(_ end: ArrayCopyEnd, _ box: Box) -> ArrayCopyEnd {
+        guard case .plane(var plane) = end else { return end }
+        plane.end = plane.end.settled(box.span(of: plane))
+        if case .device(let address) = plane.end, let device = device(containing: address),
             device.memory.block(containing: address)?.kind == MemoryKind.host.rawValue,
             let pointer = UnsafeMutableRawPointer(bitPattern: UInt(address))
-        else { return plane }
-        return CopyPlane(end: .host(pointer), pitch: plane.pitch, slicePitch: plane.slicePitch)
+        {
+            plane.end = .host(pointer)
+        }
+        return .plane(plane)
     }
 }
 

@@ -28,10 +28,11 @@ final class HostCall {
         case .function(let work):
             work.function?(work.userData)
         case .copy(let work):
-            guard case .host(let to) = work.destination.end, case .host(let from) = work.source.end else { return }
+            guard let (destination, to) = work.destination.hostPlane, let (source, from) = work.source.hostPlane else {
+                return
+            }
             work.box.copyRows(
-                to: to, work.destination.pitch, work.destination.slicePitch, from: from, work.source.pitch,
-                work.source.slicePitch)
+                to: to, destination.pitch, destination.slicePitch, from: from, source.pitch, source.slicePitch)
         case .end(let executable):
             HostCalls.remove(self)
             // To free memory may take a lock whose holder waits for the stream that waits for this thread.
@@ -47,17 +48,17 @@ final class HostCall {
     /// Fills the copy's host memory, row by row, while `receive` answers true.
     func receive(_ byteCount: UInt64, _ receive: (UnsafeMutableRawBufferPointer) -> Bool) {
         guard case .copy(let work) = kind, UInt64(work.box.byteCount) == byteCount,
-            case .host(let start) = work.destination.end
+            let (plane, start) = work.destination.hostPlane
         else { return }
-        _ = work.box.rows(of: work.destination, start) { receive($0) }
+        _ = work.box.rows(of: plane, start) { receive($0) }
     }
 
     /// Hands the copy's host memory out, row by row, while `send` answers true.
     func send(_ byteCount: UInt64, _ send: (UnsafeRawBufferPointer) -> Bool) {
         guard case .copy(let work) = kind, UInt64(work.box.byteCount) == byteCount,
-            case .host(let start) = work.source.end
+            let (plane, start) = work.source.hostPlane
         else { return }
-        _ = work.box.rows(of: work.source, start) { send(UnsafeRawBufferPointer($0)) }
+        _ = work.box.rows(of: plane, start) { send(UnsafeRawBufferPointer($0)) }
     }
 }
 

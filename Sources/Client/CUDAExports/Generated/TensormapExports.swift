@@ -11,7 +11,10 @@ public func cuTensorMapEncodeTiled(
     _ elementStrides: UnsafePointer<cuuint32_t>!, _ interleave: CUtensorMapInterleave, _ swizzle: CUtensorMapSwizzle,
     _ l2Promotion: CUtensorMapL2promotion, _ oobFill: CUtensorMapFloatOOBfill
 ) -> CUresult {
-    CUDADriver.unsupported(439)
+    CUDADriver.enter(439)
+    return CUDADriver.reported(439, CUDADriver.tensorMapEncodeTiled(
+        tensorMap, tensorDataType, tensorRank, globalAddress, globalDim, globalStrides, boxDim, elementStrides,
+        interleave, swizzle, l2Promotion, oobFill))
 }
 
 @c @implementation
@@ -23,7 +26,11 @@ public func cuTensorMapEncodeIm2col(
     _ elementStrides: UnsafePointer<cuuint32_t>!, _ interleave: CUtensorMapInterleave, _ swizzle: CUtensorMapSwizzle,
     _ l2Promotion: CUtensorMapL2promotion, _ oobFill: CUtensorMapFloatOOBfill
 ) -> CUresult {
-    CUDADriver.unsupported(440)
+    CUDADriver.enter(440)
+    return CUDADriver.reported(440, CUDADriver.tensorMapEncodeIm2col(
+        tensorMap, tensorDataType, tensorRank, globalAddress, globalDim, globalStrides, pixelBoxLowerCorner,
+        pixelBoxUpperCorner, channelsPerPixel, pixelsPerColumn, elementStrides, interleave, swizzle, l2Promotion,
+        oobFill))
 }
 
 @c @implementation
@@ -35,14 +42,19 @@ public func cuTensorMapEncodeIm2colWide(
     _ interleave: CUtensorMapInterleave, _ mode: CUtensorMapIm2ColWideMode, _ swizzle: CUtensorMapSwizzle,
     _ l2Promotion: CUtensorMapL2promotion, _ oobFill: CUtensorMapFloatOOBfill
 ) -> CUresult {
-    CUDADriver.unsupported(441)
+    CUDADriver.enter(441)
+    return CUDADriver.reported(441, CUDADriver.tensorMapEncodeIm2colWide(
+        tensorMap, tensorDataType, tensorRank, globalAddress, globalDim, globalStrides, pixelBoxLowerCornerWidth,
+        pixelBoxUpperCornerWidth, channelsPerPixel, pixelsPerColumn, elementStrides, interleave, mode, swizzle,
+        l2Promotion, oobFill))
 }
 
 @c @implementation
 public func cuTensorMapReplaceAddress(
     _ tensorMap: OpaquePointer!, _ globalAddress: UnsafeMutableRawPointer!
 ) -> CUresult {
-    CUDADriver.unsupported(442)
+    CUDADriver.enter(442)
+    return CUDADriver.reported(442, CUDADriver.tensorMapReplaceAddress(tensorMap, globalAddress))
 }
 
 @c @implementation

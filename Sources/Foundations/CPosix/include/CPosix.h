@@ -210,6 +210,25 @@ static inline size_t posix_page_byte_count(void) { return (size_t)getpagesize();
 /// Bytes of physical memory.
 uint64_t posix_physical_memory(void);
 
+// MARK: - Faults that a thread of this process resolves
+
+/// Opens a descriptor for faults of threads of this process, in user code and in system calls alike. Negative where the
+/// system does not have it or does not allow it.
+int posix_faults_open(void);
+/// Empties private anonymous pages; from now on a touch of a missing page, and a write to a protected one, waits until
+/// it is resolved. 0 or negative.
+int posix_faults_watch(int descriptor, void *start, size_t byte_count);
+/// Waits for a fault. 1 when it writes, 0 when it reads, or negative.
+int posix_faults_next(int descriptor, uint64_t *address);
+/// Puts pages with these bytes where none are, and wakes who waits for them. 0 or negative.
+int posix_faults_fill(int descriptor, void *start, const void *bytes, size_t byte_count, bool is_protected);
+/// Protects pages against writes, or lets them be written and wakes who waits for that. 0 or negative.
+int posix_faults_protect(int descriptor, void *start, size_t byte_count, bool is_protected);
+/// Has whoever waits for pages try again.
+void posix_faults_wake(int descriptor, void *start, size_t byte_count);
+/// Children of `fork` do not get these pages. 0 or negative.
+int posix_keep_from_children(void *address, size_t byte_count);
+
 // MARK: - Files
 
 enum { POSIX_OPEN_READ = 0, POSIX_OPEN_CREATE = 1, POSIX_OPEN_APPEND = 2, POSIX_OPEN_READ_WRITE = 3 };

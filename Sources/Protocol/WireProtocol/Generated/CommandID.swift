@@ -91,6 +91,12 @@ public enum CommandID {
     public static let eventShare: UInt16 = 54
     /// ``EventOpen``
     public static let eventOpen: UInt16 = 55
+    /// ``ArrayToHost``
+    public static let arrayToHost: UInt16 = 57
+    /// ``ArrayFromHost``
+    public static let arrayFromHost: UInt16 = 58
+    /// ``PageFetch``
+    public static let pageFetch: UInt16 = 59
     /// ``GraphInstantiate``
     public static let graphInstantiate: UInt16 = 60
     /// ``GraphUpdate``
@@ -227,6 +233,9 @@ public enum CommandID {
         case 53: "memoryClose"
         case 54: "eventShare"
         case 55: "eventOpen"
+        case 57: "arrayToHost"
+        case 58: "arrayFromHost"
+        case 59: "pageFetch"
         case 60: "graphInstantiate"
         case 61: "graphUpdate"
         case 62: "graphLaunch"

@@ -4,5 +4,5 @@
 /// The fingerprint of all commands: a worker refuses a client with another one.
 public enum DescriptionHash {
     /// 64-bit FNV-1a over the canonical form of the commands.
-    public static let value: UInt64 = 0x499ab919e52e5217
+    public static let value: UInt64 = 0x5dca7bcabc1940f5
 }

@@ -1605,6 +1605,162 @@ public struct EventOpen: SyncCommand, Sendable {
     }
 }
 
+/// Only as a node of a graph: hands a box of an array to the client, on its events connection.
+public struct ArrayToHost: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 57 }
+
+    public var token: UInt64
+    public var array: UInt64
+    public var level: UInt32
+    public var x: UInt64
+    public var y: UInt64
+    public var z: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        token: UInt64, array: UInt64, level: UInt32, x: UInt64, y: UInt64, z: UInt64, width: UInt64, height: UInt64,
+        depth: UInt64, stream: UInt64
+    ) {
+        self.token = token
+        self.array = array
+        self.level = level
+        self.x = x
+        self.y = y
+        self.z = z
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 76 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(token)
+        writer.write(array)
+        writer.write(level)
+        writer.write(x)
+        writer.write(y)
+        writer.write(z)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        token = try reader.read()
+        array = try reader.read()
+        level = try reader.read()
+        x = try reader.read()
+        y = try reader.read()
+        z = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Only as a node of a graph: fills a box of an array with what the client answers on its events connection.
+public struct ArrayFromHost: AsyncCommand, Sendable {
+    @inlinable public static var id: UInt16 { 58 }
+
+    public var token: UInt64
+    public var array: UInt64
+    public var level: UInt32
+    public var x: UInt64
+    public var y: UInt64
+    public var z: UInt64
+    public var width: UInt64
+    public var height: UInt64
+    public var depth: UInt64
+    public var stream: UInt64
+
+    @inlinable
+    public init(
+        token: UInt64, array: UInt64, level: UInt32, x: UInt64, y: UInt64, z: UInt64, width: UInt64, height: UInt64,
+        depth: UInt64, stream: UInt64
+    ) {
+        self.token = token
+        self.array = array
+        self.level = level
+        self.x = x
+        self.y = y
+        self.z = z
+        self.width = width
+        self.height = height
+        self.depth = depth
+        self.stream = stream
+    }
+
+    @inlinable public var encodedByteCount: Int { 76 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(token)
+        writer.write(array)
+        writer.write(level)
+        writer.write(x)
+        writer.write(y)
+        writer.write(z)
+        writer.write(width)
+        writer.write(height)
+        writer.write(depth)
+        writer.write(stream)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        token = try reader.read()
+        array = try reader.read()
+        level = try reader.read()
+        x = try reader.read()
+        y = try reader.read()
+        z = try reader.read()
+        width = try reader.read()
+        height = try reader.read()
+        depth = try reader.read()
+        stream = try reader.read()
+    }
+}
+
+/// Brings bytes of the device's memory as they are now, in no order with other work.
+public struct PageFetch: SyncCommand, Sendable {
+    public typealias Reply = EmptyReply
+
+    @inlinable public static var id: UInt16 { 59 }
+
+    public var address: UInt64
+    public var byteCount: UInt64
+
+    @inlinable
+    public init(address: UInt64, byteCount: UInt64) {
+        self.address = address
+        self.byteCount = byteCount
+    }
+
+    @inlinable public var encodedByteCount: Int { 16 }
+
+    @inlinable
+    public func encode(into writer: inout WireWriter) {
+        writer.write(address)
+        writer.write(byteCount)
+    }
+
+    @inlinable
+    public init(from reader: inout WireReader) throws(WireError) {
+        address = try reader.read()
+        byteCount = try reader.read()
+    }
+}
+
 /// Makes an executable graph of the bulk bytes, a graph plan.
 public struct GraphInstantiate: SyncCommand, Sendable {
     public typealias Reply = EmptyReply
@@ -2406,27 +2562,31 @@ public struct SurfaceCreate: AsyncCommand, Sendable {
     }
 }
 
-/// Destroys a texture or a surface after the launches before it.
+/// Destroys a texture, or a surface, of the lane's context after the launches before it.
 public struct TextureDestroy: AsyncCommand, Sendable {
     @inlinable public static var id: UInt16 { 90 }
 
     public var texture: UInt64
+    public var isSurface: UInt32
 
     @inlinable
-    public init(texture: UInt64) {
+    public init(texture: UInt64, isSurface: UInt32) {
         self.texture = texture
+        self.isSurface = isSurface
     }
 
-    @inlinable public var encodedByteCount: Int { 8 }
+    @inlinable public var encodedByteCount: Int { 12 }
 
     @inlinable
     public func encode(into writer: inout WireWriter) {
         writer.write(texture)
+        writer.write(isSurface)
     }
 
     @inlinable
     public init(from reader: inout WireReader) throws(WireError) {
         texture = try reader.read()
+        isSurface = try reader.read()
     }
 }
 

@@ -55,6 +55,8 @@ public final class RecordingHandler: CommandHandler {
     public var answerMemoryShare: ((MemoryShare, inout MemoryShare.Reply) -> Void)?
     /// Fills the answer of ``EventShare``.
     public var answerEventShare: ((EventShare, inout EventShare.Reply) -> Void)?
+    /// Fills the answer of ``PageFetch``.
+    public var answerPageFetch: ((PageFetch, BulkSink) -> Void)?
     /// Fills the answer of ``CopyArrayToHost``.
     public var answerCopyArrayToHost: ((CopyArrayToHost, BulkSink) -> Void)?
     /// Fills the answer of ``TextureObtain``.
@@ -356,6 +358,27 @@ public final class RecordingHandler: CommandHandler {
         try record(EventOpen.id, [command.event, command.secretHigh, command.secretLow])
     }
 
+    public func arrayToHost(_ command: ArrayToHost) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.token, command.array, UInt64(truncatingIfNeeded: command.level), command.x, command.y, command.z,
+            command.width, command.height, command.depth, command.stream,
+        ]
+        try record(ArrayToHost.id, fields)
+    }
+
+    public func arrayFromHost(_ command: ArrayFromHost) throws(CommandError) {
+        let fields: [UInt64] = [
+            command.token, command.array, UInt64(truncatingIfNeeded: command.level), command.x, command.y, command.z,
+            command.width, command.height, command.depth, command.stream,
+        ]
+        try record(ArrayFromHost.id, fields)
+    }
+
+    public func pageFetch(_ command: PageFetch, _ reply: inout PageFetch.Reply, _ sink: BulkSink) throws(CommandError) {
+        try record(PageFetch.id, [command.address, command.byteCount])
+        answerPageFetch?(command, sink)
+    }
+
     public func graphInstantiate(
         _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
     ) throws(CommandError) {
@@ -484,7 +507,7 @@ public final class RecordingHandler: CommandHandler {
     }
 
     public func textureDestroy(_ command: TextureDestroy) throws(CommandError) {
-        try record(TextureDestroy.id, [command.texture])
+        try record(TextureDestroy.id, [command.texture, UInt64(truncatingIfNeeded: command.isSurface)])
     }
 
     public func textureObtain(_ command: TextureObtain, _ reply: inout TextureObtain.Reply) throws(CommandError) {

@@ -32,6 +32,30 @@ extension Suite {
             trial.record(back)
             try cuda.cuArrayDestroy(array)
         },
+        ConformanceCase("array.captured", "copies between arrays and memory become nodes of a graph") { trial in
+            let cuda = trial.cuda
+            let values = (0..<64 * 16).map { Float($0) }
+            let first = try TextureArray(trial, width: 64, height: 16)
+            let second = try TextureArray(trial, width: 64, height: 16)
+            let memory = try trial.upload(values.map(\.bitPattern))
+            let capture = try Capture(trial)
+            try capture.begin()
+            var copy = first.fromDevice(memory)
+            try cuda.cuMemcpy2DAsync_v2(&copy, capture.stream)
+            var onward = second.fromArray(first)
+            try cuda.cuMemcpy2DAsync_v2(&onward, capture.stream)
+            let graph = try capture.end()
+            try requireEqual(try graph.nodeCount(), 2)
+            try graph.launch(capture.stream)
+            try cuda.cuStreamSynchronize(capture.stream)
+            let found = try second.read()
+            try requireEqual(found, values)
+            trial.record(found)
+            try graph.destroy()
+            try capture.destroy()
+            try first.destroy()
+            try second.destroy()
+        },
         ConformanceCase("texture.points", "unfiltered reads, with borders clamped and wrapped") { trial in
             for (mode, wanted): (CUaddress_mode, (Int) -> Int) in [
                 (CU_TR_ADDRESS_MODE_CLAMP, { max(0, min(15, $0)) }),
@@ -154,6 +178,27 @@ final class TextureArray {
         var copy = CUDA_MEMCPY2D()
         copy.WidthInBytes = width * 4
         copy.Height = height
+        return copy
+    }
+
+    /// A copy of device memory to all of the array.
+    func fromDevice(_ address: CUdeviceptr) -> CUDA_MEMCPY2D {
+        var copy = shape
+        copy.srcMemoryType = CU_MEMORYTYPE_DEVICE
+        copy.srcDevice = address
+        copy.srcPitch = width * 4
+        copy.dstMemoryType = CU_MEMORYTYPE_ARRAY
+        copy.dstArray = array
+        return copy
+    }
+
+    /// A copy of another array to all of this one.
+    func fromArray(_ other: TextureArray) -> CUDA_MEMCPY2D {
+        var copy = shape
+        copy.srcMemoryType = CU_MEMORYTYPE_ARRAY
+        copy.srcArray = other.array
+        copy.dstMemoryType = CU_MEMORYTYPE_ARRAY
+        copy.dstArray = array
         return copy
     }
 

@@ -117,6 +117,29 @@ extension Suite {
             try requireEqual(isManaged & 0xff, 1)
             try cuda.cuMemFree_v2(address)
         },
+        ConformanceCase("managed.sparse", "single words of a large allocation, written by both sides") { trial in
+            try trial.needs(CU_DEVICE_ATTRIBUTE_MANAGED_MEMORY, "managed memory")
+            let cuda = trial.cuda
+            let count = 4 << 20
+            var address: CUdeviceptr = 0
+            try cuda.cuMemAllocManaged(&address, count * 4, UInt32(CU_MEM_ATTACH_GLOBAL.rawValue))
+            let raw = try some(UnsafeMutableRawPointer(bitPattern: UInt(address)))
+            let host = raw.bindMemory(to: UInt32.self, capacity: count)
+            let affine = try trial.kernel("affine")
+            var found: [UInt32] = []
+            for step in [1, 511, 4096, 65_537] {
+                for index in stride(from: 0, to: count - 8, by: step * 61) { host[index] = UInt32(step) }
+                try trial.launch(affine, LaunchShape(1, 32), .address(address + 4), .word(4), .word(3), .word(1))
+                try cuda.cuCtxSynchronize()
+                found += [host[1], host[step * 61], host[(count - 9) / (step * 61) * step * 61]]
+                try requireEqual(found[found.count - 1], UInt32(step))
+                try requireEqual(found[found.count - 2], UInt32(step))
+            }
+            // Word 1 is the kernel's alone: x -> 3x + 1 from 0, four times.
+            try requireEqual(found[9], 40)
+            trial.record(found)
+            try cuda.cuMemFree_v2(address)
+        },
         ConformanceCase("managed.advice", "advice and prefetching are accepted and change no value") { trial in
             try trial.needs(CU_DEVICE_ATTRIBUTE_CONCURRENT_MANAGED_ACCESS, "concurrent managed access")
             let cuda = trial.cuda

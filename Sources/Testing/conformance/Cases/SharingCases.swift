@@ -168,25 +168,6 @@ extension Suite {
             try cuda.cuStreamDestroy_v2(stream)
             try cuda.cuGreenCtxDestroy(green)
         },
-        ConformanceCase("tensor-map.tiled", "a tensor map is 128 bytes of which not all are zero") { trial in
-            try trial.needsComputeCapability(9, "tensor maps")
-            let address = try trial.allocate(64 * 64 * 4)
-            let map = UnsafeMutableRawPointer.allocate(byteCount: 128, alignment: 128)
-            defer { map.deallocate() }
-            map.initializeMemory(as: UInt8.self, repeating: 0, count: 128)
-            func encode(rowByteCount: UInt64) throws {
-                try trial.cuda.cuTensorMapEncodeTiled(
-                    OpaquePointer(map), CU_TENSOR_MAP_DATA_TYPE_FLOAT32, 2,
-                    UnsafeMutableRawPointer(bitPattern: UInt(address)), [64, 64], [rowByteCount], [16, 16], [1, 1],
-                    CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_NONE, CU_TENSOR_MAP_L2_PROMOTION_NONE,
-                    CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE)
-            }
-            try encode(rowByteCount: 256)
-            let bytes = UnsafeRawBufferPointer(start: map, count: 128)
-            try require(bytes.contains { $0 != 0 }, "a map of zeros")
-            // Rows must be apart by a multiple of 16 bytes.
-            try expect(CUDA_ERROR_INVALID_VALUE) { try encode(rowByteCount: 250) }
-        },
         ConformanceCase("threads.own-streams", "eight threads, each with its stream and memory") { trial in
             let cuda = trial.cuda
             let context = ContextHandle(value: trial.context)

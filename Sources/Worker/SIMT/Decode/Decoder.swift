@@ -234,7 +234,8 @@ struct Decoder {
     private mutating func dispatch(_ operation: Operation) throws(PTXError) {
         switch operation.opcode {
         case "bra", "brx", "ret", "exit", "call", "trap", "brkpt", "bar", "barrier", "nanosleep", "membar", "fence",
-            "griddepcontrol", "pmevent", "prefetch", "prefetchu", "discard", "applypriority", "createpolicy":
+            "griddepcontrol", "pmevent", "prefetch", "prefetchu", "discard", "applypriority", "createpolicy",
+            "setmaxnreg":
             try decodeControl(operation)
         case "mov", "ld", "ldu", "st", "cvta", "isspacep", "cvt", "selp", "slct", "setp", "set", "testp":
             try decodeMovement(operation)

@@ -5,9 +5,10 @@ extension Decoder {
     /// complete, and what only warms a cache is nothing.
     mutating func decodeBulk(_ operation: Operation, _ operands: [PTXOperand]) throws(PTXError) {
         if operation.has("commit_group") || operation.has("wait_group") || operation.has("prefetch") { return }
-        guard operation.modifiers.isDisjoint(with: ["im2col", "im2col::w", "im2col::w::128", "cp_mask"]),
-            !operation.instruction.modifiers.contains(where: { $0.hasPrefix("tile::") || $0.hasPrefix("im2col") }),
-            operands.count >= 2
+        // Parts of a copy, and forms of newer devices that move rows by index or along the width alone.
+        let newer = ["cp_mask", "ignore_oob", "im2col::w", "im2col::w::128", "cta_group::2"]
+        guard operation.modifiers.isDisjoint(with: newer),
+            !operation.instruction.modifiers.contains(where: { $0.hasPrefix("tile::") }), operands.count >= 2
         else { throw operation.unsupported }
         if operation.has("tensor"), operands.count >= 2 {
             try decodeTensorCopy(operation, operands)
@@ -24,10 +25,11 @@ extension Decoder {
         copy.b = try addressValue(from, fromOffset, space: spaces[1])
         copy.e = try source(operands[2], .b32)
         try addBarrier(&copy, operation, operands.dropFirst(3).first)
+        try addBlocks(&copy, operation, operands.dropFirst(4).first)
         emit(copy)
     }
 
-    /// `[map, {c0, c1}]` on one side, shared memory on the other.
+    /// `[map, {c0, c1}]` on one side, shared memory on the other; then a barrier, offsets of pixels, blocks.
     private mutating func decodeTensorCopy(
         _ operation: Operation, _ operands: [PTXOperand]
     ) throws(PTXError) {
@@ -37,18 +39,41 @@ extension Decoder {
         guard case .address(.list(let parts), 0) = mapOperand, parts.count == 2,
             case .vector(let coordinates) = parts[1], case .address(let place, let offset) = placeOperand
         else { throw syntax("a tensor copy takes a tensor map with coordinates") }
-        let rank = (1...5).first { operation.has("\($0)d") }
-        guard let rank, coordinates.count >= rank else { throw operation.unsupported }
+        guard let rank = (1...5).first(where: { operation.has("\($0)d") }) else { throw operation.unsupported }
+        guard coordinates.count == rank else { throw syntax("\(coordinates.count) coordinates for \(rank)") }
+        let hasPixels = operation.has(isStore ? "im2col_no_offs" : "im2col")
+        guard !hasPixels || rank >= 3 else { throw syntax("pixels of a tensor of \(rank) dimensions") }
         var copy = Instruction(BulkHandlers.tensor)
         copy.flags = try reduction(operation) | (isStore ? BulkHandlers.stores : 0)
+        copy.flags |= hasPixels ? BulkHandlers.hasPixels : 0
         copy.immediate = UInt64(rank)
         copy.a = try addressValue(place, offset, space: .shared)
         copy.b = try source(parts[0], .b64)
         copy.e = texturePlace(0)
-        try line(up: Array(coordinates.prefix(rank)), at: copy.e)
-        guard isStore || operands.count >= 3 else { throw syntax("a copy's barrier") }
-        if !isStore { try addBarrier(&copy, operation, operands[2]) }
+        try line(up: coordinates, at: copy.e)
+        if !isStore {
+            var rest = operands.dropFirst(2)
+            guard let barrier = rest.popFirst() else { throw syntax("a copy's barrier") }
+            try addBarrier(&copy, operation, barrier)
+            if hasPixels {
+                guard case .vector(let offsets)? = rest.popFirst(), offsets.count == rank - 2 else {
+                    throw syntax("\(rank - 2) offsets of pixels")
+                }
+                try line(up: offsets, at: texturePlace(Int(BulkHandlers.offsetPlace)))
+            }
+            try addBlocks(&copy, operation, rest.first)
+        }
         emit(copy)
+    }
+
+    /// The blocks of the cluster that get the bytes.
+    private mutating func addBlocks(
+        _ copy: inout Instruction, _ operation: Operation, _ operand: PTXOperand?
+    ) throws(PTXError) {
+        guard operation.has("multicast::cluster") else { return }
+        guard let operand else { throw syntax("the blocks of a copy") }
+        copy.d = try source(operand, .b32)
+        copy.flags |= BulkHandlers.multicasts
     }
 
     /// The barrier that counts the bytes of a copy to shared memory.
@@ -78,11 +103,15 @@ extension Decoder {
         case .s64: element = .s64
         case .f16: element = .f16
         case .bf16: element = .bf16
-        case .f32 where found == .add: element = .f32
-        case .f64 where found == .add: element = .f64
+        case .f32: element = .f32
+        case .f64: element = .f64
         case .b32: element = .b32
         case .b64: element = .b64
         default: throw operation.unsupported
+        }
+        // What a map's elements allow shows when it is read.
+        guard operation.has("tensor") || BulkReduction(element: element, operation: found).isKnown else {
+            throw operation.unsupported
         }
         return BulkReduction.flags(element, found)
     }

@@ -4,6 +4,10 @@ extension Decoder {
     mutating func decodeConversion(_ operation: Operation, _ operands: [PTXOperand]) throws(PTXError) {
         guard operation.types.count == 2 else { throw operation.unsupported }
         let (result, type) = (operation.types[0], operation.types[1])
+        if [result, type].contains(where: { $0 == .e4m3x2 || $0 == .e5m2x2 }) {
+            try decodeByteFloats(operation, operands)
+            return
+        }
         if result == .f16x2 || result == .bf16x2 {
             try decodePackedConversion(operation, operands)
             return
@@ -52,6 +56,27 @@ extension Decoder {
         convert.flags |= operation.has("relu") ? ConvertHandlers.clampsNegative : 0
         convert.a = try source(operands[1], .f32)
         convert.b = try source(operands[2], .f32)
+        let target = try destination(operands[0], .b32)
+        convert.d = target.offset
+        emit(convert)
+        finish(target)
+    }
+
+    /// `cvt.rn.satfinite.e4m3x2.f32 d, a, b`, `cvt.rn.satfinite.e4m3x2.f16x2 d, a` and `cvt.rn.f16x2.e4m3x2 d, a`.
+    private mutating func decodeByteFloats(
+        _ operation: Operation, _ operands: [PTXOperand]
+    ) throws(PTXError) {
+        let (result, type) = (operation.types[0], operation.types[1])
+        let packs = result != .f16x2
+        guard operation.has("rn"), !packs || operation.has("satfinite"), operands.count == (type == .f32 ? 3 : 2),
+            packs ? type == .f32 || type == .f16x2 : !operation.has("relu")
+        else { throw operation.unsupported }
+        var convert = Instruction(
+            !packs ? ByteFloats.unpack : type == .f32 ? ByteFloats.pack : ByteFloats.packHalves)
+        convert.flags = result == .e5m2x2 || type == .e5m2x2 ? ByteFloats.isWide : 0
+        convert.flags |= operation.has("relu") ? ConvertHandlers.clampsNegative : 0
+        convert.a = try source(operands[1], type == .f32 ? .f32 : .b32)
+        if type == .f32 { convert.b = try source(operands[2], .f32) }
         let target = try destination(operands[0], .b32)
         convert.d = target.offset
         emit(convert)

@@ -61,6 +61,8 @@ extension Decoder {
         case .bf16: .bf16
         case .tf32: .tf32
         case .f32: .f32
+        case .e4m3: .e4m3
+        case .e5m2: .e5m2
         case .s8: .s8
         case .u8: .u8
         case .s32: .s32
@@ -87,7 +89,9 @@ extension Decoder {
         let isResult: Bool =
             all[1].isInteger
             ? all[0] == .s32 && all[3] == .s32 && all[2].isInteger && all[1].bitCount == 8 && all[2].bitCount == 8
-            : [.f16, .f32].contains(all[0]) && [.f16, .f32].contains(all[3]) && all[1] == all[2] && all[1] != .f32
+            : [.f16, .f32].contains(all[0]) && [.f16, .f32].contains(all[3]) && all[1] != .f32
+                && (all[1] == all[2] || (all[1].isByteFloat && all[2].isByteFloat))
+                && !(isOpaque && all[1].isByteFloat)
         guard isKnown, isResult else { throw operation.unsupported }
         return shape
     }

@@ -13,6 +13,7 @@ enum Forms {
         default: break
         }
         return IntegerForms.find(operation, type) ?? BitForms.find(operation, type) ?? VideoForms.find(operation)
+            ?? ClusterForms.find(operation, type)
     }
 
     private static func floatForm(_ operation: Operation, _ type: PTXType) -> Form? {

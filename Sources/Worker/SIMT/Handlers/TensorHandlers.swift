@@ -91,8 +91,20 @@ private func float(_ bits: UInt32, _ element: TensorElement) -> Float {
     case .f16: float(half: bits)
     case .bf16: float(bfloat16: bits)
     case .tf32: Float(bitPattern: bits & 0xffff_e000)
+    case .e4m3: float(e4m3: bits)
+    case .e5m2: float(half: bits &<< 8)
     default: Float(bitPattern: bits)
     }
+}
+
+/// A float of 4 bits of exponent and 3 of mantissa: no infinity, and all ones are NaN.
+@inline(__always)
+func float(e4m3 bits: UInt32) -> Float {
+    let magnitude = bits & 0x7f
+    let sign = (bits & 0x80) &<< 24
+    if magnitude == 0x7f { return Float(bitPattern: sign | 0x7fff_ffff) }
+    // With the exponent's bias of a Float the bits are 2^120 too small, those below the least exponent included.
+    return Float(bitPattern: sign | magnitude &<< 20) * Float(bitPattern: 0x7b80_0000)
 }
 
 @inline(__always)

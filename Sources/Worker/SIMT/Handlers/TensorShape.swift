@@ -1,13 +1,16 @@
 /// The element types of matrix operations.
 enum TensorElement: UInt64 {
-    case f16, bf16, tf32, f32, s8, u8, s32
+    case f16, bf16, tf32, f32, e4m3, e5m2, s8, u8, s32
 
     var isInteger: Bool { rawValue >= TensorElement.s8.rawValue }
+
+    /// A float of 8 bits.
+    var isByteFloat: Bool { self == .e4m3 || self == .e5m2 }
 
     var bitCount: Int {
         switch self {
         case .f16, .bf16: 16
-        case .s8, .u8: 8
+        case .e4m3, .e5m2, .s8, .u8: 8
         case .tf32, .f32, .s32: 32
         }
     }

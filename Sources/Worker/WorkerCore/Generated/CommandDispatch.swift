@@ -358,6 +358,29 @@ public enum CommandDispatch {
                 context.fail(error)
             }
             context.finish(reply)
+        case ArrayToHost.id:
+            let command = try context.decode(ArrayToHost.self, from: payload)
+            do throws(CommandError) {
+                try handler.arrayToHost(command)
+            } catch {
+                context.fail(error)
+            }
+        case ArrayFromHost.id:
+            let command = try context.decode(ArrayFromHost.self, from: payload)
+            do throws(CommandError) {
+                try handler.arrayFromHost(command)
+            } catch {
+                context.fail(error)
+            }
+        case PageFetch.id:
+            let command = try context.decode(PageFetch.self, from: payload)
+            var reply = PageFetch.Reply()
+            do throws(CommandError) {
+                try handler.pageFetch(command, &reply, context.sink)
+            } catch {
+                context.fail(error)
+            }
+            context.finish(reply)
         case GraphInstantiate.id:
             let command = try context.decode(GraphInstantiate.self, from: payload)
             let bulk = try context.bulk(command.bulkByteCount)

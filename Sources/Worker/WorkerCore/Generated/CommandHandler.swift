@@ -98,6 +98,12 @@ public protocol CommandHandler: AnyObject {
     func eventShare(_ command: EventShare, _ reply: inout EventShare.Reply) throws(CommandError)
     /// Opens the event of another client.
     func eventOpen(_ command: EventOpen, _ reply: inout EventOpen.Reply) throws(CommandError)
+    /// Only as a node of a graph: hands a box of an array to the client, on its events connection.
+    func arrayToHost(_ command: ArrayToHost) throws(CommandError)
+    /// Only as a node of a graph: fills a box of an array with what the client answers on its events connection.
+    func arrayFromHost(_ command: ArrayFromHost) throws(CommandError)
+    /// Brings bytes of the device's memory as they are now, in no order with other work.
+    func pageFetch(_ command: PageFetch, _ reply: inout PageFetch.Reply, _ sink: BulkSink) throws(CommandError)
     /// Makes an executable graph of the bulk bytes, a graph plan.
     func graphInstantiate(
         _ command: GraphInstantiate, _ reply: inout GraphInstantiate.Reply, _ bulk: BulkSource
@@ -138,7 +144,7 @@ public protocol CommandHandler: AnyObject {
     func textureCreate(_ command: TextureCreate) throws(CommandError)
     /// Creates a surface of an array under a number that the client picked.
     func surfaceCreate(_ command: SurfaceCreate) throws(CommandError)
-    /// Destroys a texture or a surface after the launches before it.
+    /// Destroys a texture, or a surface, of the lane's context after the launches before it.
     func textureDestroy(_ command: TextureDestroy) throws(CommandError)
     /// Creates a texture on a device that picks the number itself.
     func textureObtain(_ command: TextureObtain, _ reply: inout TextureObtain.Reply) throws(CommandError)
