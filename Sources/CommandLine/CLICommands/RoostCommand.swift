@@ -42,7 +42,9 @@ public struct RoostCommand: AsyncParsableCommand {
     public static func runCommandLine() -> Never {
         do {
             var command = try parseAsRoot()
-            if let command = command as? any AsyncParsableCommand { runAside(command) }
+            if let command = command as? any AsyncParsableCommand {
+                runAside(HandedOver(command: command))
+            }
             // Commands that start processes or are the daemon must be on the main thread, before there are others.
             try command.run()
             Glibc.exit(0)
@@ -52,12 +54,16 @@ public struct RoostCommand: AsyncParsableCommand {
     }
 }
 
+/// A command on its way to the thread that runs it.
+// SAFETY: who hands it over does not touch it any more.
+private struct HandedOver: @unchecked Sendable {
+    var command: any AsyncParsableCommand
+}
+
 /// Runs a command that talks over the network, while the main thread waits for its end.
-private func runAside(_ command: any AsyncParsableCommand) -> Never {
-    // SAFETY: this thread does not touch it any more.
-    nonisolated(unsafe) let parsed = command
+private func runAside(_ handedOver: HandedOver) -> Never {
     Task.detached {
-        var command = parsed
+        var command = handedOver.command
         do {
             try await command.run()
             Glibc.exit(0)

@@ -1,5 +1,5 @@
 public import FleetClient
-public import FleetModel
+import FleetModel
 public import Logging
 import NodeAgent
 public import NodeModel

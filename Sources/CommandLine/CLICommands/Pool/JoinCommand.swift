@@ -3,6 +3,7 @@ import FleetClient
 import FleetModel
 import Foundation
 import NodeAgent
+import NodeModel
 
 /// `roost join`: makes this machine a node of a pool.
 struct JoinCommand: AsyncParsableCommand {
