@@ -140,6 +140,7 @@ let runtimeTargets: [Target] = [
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
     module("FleetModel", .fleet, uses: ["NodeModel"]),
+    module("Monitoring", .fleet, uses: ["FleetModel"]),
     module("FleetStore", .fleet),
     .systemLibrary(
         name: "CSQLite", path: "Sources/Fleet/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -207,6 +208,7 @@ let runtimeTargets: [Target] = [
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
+    tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit"]),
     tests("Admission", uses: ["Admission"]),
     tests("ControlPlane", uses: ["ControlPlane", "FleetModel"]),

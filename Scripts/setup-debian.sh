@@ -12,6 +12,7 @@ PACKAGES=(
     libsqlite3-dev    # the embedded store
     make
     pkg-config
+    prometheus prometheus-alertmanager  # scrape our page and load our rules in a test
     python3 python3-venv    # the client programs
 )
 
