@@ -58,18 +58,18 @@ struct RuleTests {
     }
 
     @Test("On the small fleet the default rules fire that should")
-    func small() {
+    func small() throws {
         var evaluator = AlertEvaluator()
         var history = MetricHistory()
         history.follow(DefaultRules.all.map(\.spec))
-        var fired: [String] = []
+        var notifications: [AlertNotification] = []
         for minute in Int64(0)...31 {
             let moment = FixtureFleet.moment + .minutes(minute)
             history.record(FixtureFleet.samples, at: moment)
-            fired += evaluator.step(
-                rules: DefaultRules.all, samples: FixtureFleet.samples, history: history, at: moment
-            ).map { "\($0.alert.rule): \($0.alert.message)" }
+            notifications += evaluator.step(
+                rules: DefaultRules.all, samples: FixtureFleet.samples, history: history, at: moment)
         }
+        let fired = notifications.map { "\($0.alert.rule): \($0.alert.message)" }
         #expect(
             fired.sorted() == [
                 "device-idle: gpu1 on gpu-1 hardly computes and hardly uses memory",
@@ -84,6 +84,12 @@ struct RuleTests {
                 "quota-nearly-used: quota research of project research: compute of its requests is nearly used up",
                 "workload-waits-long: a workload of project research has waited for 3600 s; roost why tells what for",
             ])
+        // For the comparison with Prometheus, and for a real Alertmanager.
+        let body = AlertPayloads.alertmanager(
+            firing: evaluator.alerts, at: FixtureFleet.moment + .minutes(31), validFor: .minutes(3),
+            origin: "http://127.0.0.1:7600")
+        let text = String(decoding: try body.encoded(isPretty: true), as: UTF8.self) + "\n"
+        #expect(try CheckedFile.text("Tests/Fixtures/metrics/alertmanager.json", rewrittenAs: text) == text)
     }
 
     private static func alert(_ project: String) -> Alert {

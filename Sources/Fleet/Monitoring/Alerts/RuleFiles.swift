@@ -7,8 +7,8 @@ public enum RuleFiles {
     /// A rule file for Prometheus.
     public static func prometheus(_ rules: [Resource<AlertRuleSpec>]) -> String {
         var text = """
-            # Alert rules of Roost for Prometheus, written from the default rules of the built-in evaluator by the tests of
-            # Monitoring. Load it with `rule_files` in prometheus.yml.
+            # Alert rules of Roost for Prometheus, written from the default rules of the built-in evaluator by the tests
+            # of Monitoring. Load it with `rule_files` in prometheus.yml.
             groups:
               - name: roost
                 rules:

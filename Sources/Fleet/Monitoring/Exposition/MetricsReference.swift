@@ -8,10 +8,12 @@ public enum MetricsReference {
             Written from the table in `Sources/Fleet/Monitoring/Metrics` by the tests of `Monitoring`; run
             `ROOST_REWRITE_FIXTURES=1 swift test --filter MonitoringTests` after a change.
 
-            `GET /metrics` of the control plane answers with these, in Prometheus' text form or, where the request's `Accept` header names
-            it, in OpenMetrics. A series whose value is not known is left out, and so is a label whose value is empty. Files for the real
-            programs: [alert rules for Prometheus](../Deploy/prometheus/roost-rules.yml), [the same for the built-in
-            evaluator](../Deploy/alert-rules.yml) and [Grafana dashboards](../Deploy/grafana).
+            `GET /metrics` of the control plane answers with these, in Prometheus' text form or, where the request's
+            `Accept` header names it, in OpenMetrics. A series whose value is not known is left out, and so is a label
+            whose value is empty. Files for the real programs:
+            [alert rules for Prometheus](../Deploy/prometheus/roost-rules.yml),
+            [the same for the built-in evaluator](../Deploy/alert-rules.yml) and
+            [Grafana dashboards](../Deploy/grafana).
 
 
             """
@@ -20,8 +22,8 @@ public enum MetricsReference {
         page += section("The control plane", Metric.serverMetrics)
         page += section("Names that dcgm-exporter uses", Metric.dcgmMetrics)
         page += """
-            A vGPU has series of its own under these names where it has a single device; there `vgpu` is `project/name`. To add up
-            devices, select `vgpu=""`.
+            A vGPU has series of its own under these names where it has a single device; there `vgpu` is `project/name`.
+            To add up devices, select `vgpu=""`.
 
             """
         return page
