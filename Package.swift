@@ -208,7 +208,6 @@ let runtimeTargets: [Target] = [
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
-    tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit"]),
     tests("Admission", uses: ["Admission"]),
     tests("ControlPlane", uses: ["ControlPlane", "FleetModel"]),
@@ -216,6 +215,7 @@ let runtimeTargets: [Target] = [
     tests("Scheduling", uses: ["Scheduling", "SchedulingExperiments"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit", "store-crash"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel"]),
+    tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
     tests("Tidy", uses: []),
 ]
 

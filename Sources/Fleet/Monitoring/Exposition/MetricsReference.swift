@@ -15,6 +15,16 @@ public enum MetricsReference {
             [the same for the built-in evaluator](../Deploy/alert-rules.yml) and
             [Grafana dashboards](../Deploy/grafana).
 
+            A Prometheus that scrapes a control plane needs a token of the role `viewer` for all projects:
+
+            ```yaml
+            rule_files: [roost-rules.yml]
+            scrape_configs:
+              - job_name: roost
+                authorization: {credentials_file: /etc/prometheus/roost-token}
+                static_configs: [{targets: ["127.0.0.1:7600"]}]
+            ```
+
 
             """
         page += section("The fleet", Metric.fleetMetrics)
