@@ -154,6 +154,7 @@ let runtimeTargets: [Target] = [
     module("NodeModel", .node, uses: ["Primitives"]),
     module("NodeAgent", .node, uses: ["NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", log]),
     module("FleetModel", .fleet, uses: ["NodeModel"]),
+    module("Monitoring", .fleet, uses: ["FleetModel"]),
     module("FleetStore", .fleet),
     .systemLibrary(
         name: "CSQLite", path: "Sources/Fleet/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
@@ -249,6 +250,7 @@ let runtimeTargets: [Target] = [
         ] + nio),
     tests("Manifests", uses: ["Manifests", "FleetModel"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
+    tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
     tests("Tidy", uses: []),
 ]
 

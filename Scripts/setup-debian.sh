@@ -13,6 +13,7 @@ PACKAGES=(
     libsqlite3-dev    # the embedded store
     make
     pkg-config
+    prometheus prometheus-alertmanager  # scrape our page and load our rules in a test
     python3 python3-venv    # the client programs
     wrk               # load for the control plane's API
 )
