@@ -51,6 +51,22 @@ private let base = arena.base
         #expect(try load(TestKernels.counter, lane).status == 0)
     }
 
+    @Test("a module that is unloaded takes its functions along, and their names serve those of the next")
+    func functionsOfUnloadedModules() throws {
+        let lane = try WorkerFixture().laneWithContext()
+        for _ in 0..<2 {
+            #expect(try load(TestKernels.counter, lane).status == 0)
+            #expect(try function("next", lane).status == 0)
+            // One that nobody uses before the module goes, and one that is compiled at its first use.
+            try lane.send(FunctionPrepare(function: 5, module: 3, index: 0))
+            try lane.send(FunctionPrepare(function: 6, module: 3, index: 0))
+            #expect(try lane.call(FunctionDescribe(function: 6)).status == 0)
+            #expect(try lane.call(Ping()).deferredStatus == 0)
+            try lane.send(ModuleUnload(module: 3))
+            for id: UInt64 in 4...6 { #expect(try lane.call(FunctionDescribe(function: id)).status == 400) }
+        }
+    }
+
     @Test("printed text comes with the answer of the synchronization")
     func printf() throws {
         let lane = try WorkerFixture().laneWithContext()

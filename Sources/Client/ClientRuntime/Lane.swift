@@ -125,29 +125,31 @@ public struct Lane {
     }
 
     /// Becomes the lane that encoded last: what the one before sent is waited for at the worker.
+    ///
+    /// The wait is encoded before anybody can take the turn from here: a third lane waits only for this one, and
+    /// through it for the lane before. Two lanes are locked together only under `orderLock`, so in any order.
     @inline(never)
     private func takeTurn(_ own: UInt64) {
         posix_lock_release(&state.pointee.lockWord)
         let worker = state.pointee.worker
-        var awaited: (lane: UInt32, sequence: UInt64)?
         posix_lock_acquire(&worker.pointee.orderLock)
+        defer { posix_lock_release(&worker.pointee.orderLock) }
         let previous = UnsafeMutablePointer<LaneState>(bitPattern: UInt(worker.pointee.lastLane))
-        if let previous, previous != state {
-            posix_lock_acquire(&previous.pointee.lockWord)
-            Lane(state: previous).flush()
-            let newest = previous.pointee.lastAsyncSequence
-            if newest > posix_atomic_load_acquire_64(&previous.pointee.answeredSequence) {
-                awaited = (previous.pointee.index, newest)
-            }
-            // Under the lock of the lane that loses the turn: whatever it encodes later happens after this.
+        guard let previous, previous != state else {
+            posix_lock_acquire(&state.pointee.lockWord)
             posix_atomic_store_release_64(&worker.pointee.lastLane, own)
-            posix_lock_release(&previous.pointee.lockWord)
-        } else {
-            posix_atomic_store_release_64(&worker.pointee.lastLane, own)
+            return
         }
-        posix_lock_release(&worker.pointee.orderLock)
+        posix_lock_acquire(&previous.pointee.lockWord)
+        Lane(state: previous).flush()
         posix_lock_acquire(&state.pointee.lockWord)
-        if let awaited { appendUncounted(LaneWait(lane: awaited.lane, sequence: awaited.sequence)) }
+        let newest = previous.pointee.lastAsyncSequence
+        if newest > posix_atomic_load_acquire_64(&previous.pointee.answeredSequence) {
+            appendUncounted(LaneWait(lane: previous.pointee.index, sequence: newest))
+        }
+        // Under the lock of the lane that loses the turn: whatever it encodes later happens after this.
+        posix_atomic_store_release_64(&worker.pointee.lastLane, own)
+        posix_lock_release(&previous.pointee.lockWord)
     }
 
     private func appendUncounted<Command: AsyncCommand>(_ command: Command) {

@@ -23,6 +23,8 @@ public final class CUDABackend: GPUBackend, @unchecked Sendable {
     private let isHomeTaken = Mutex(false)
     private let hasSampler = Mutex(false)
     private let hasFault = Atomic(false)
+    private let healing = Mutex(())
+    private let generation = Atomic<UInt64>(0)
 
     private struct WeakSession {
         weak var session: CUDASession?
@@ -96,12 +98,21 @@ public final class CUDABackend: GPUBackend, @unchecked Sendable {
     /// Remembers that a kernel spoiled a context.
     func noteFault() { hasFault.store(true, ordering: .releasing) }
 
+    /// Counts the lives of the primary context: a reset ends one, and all objects in it.
+    var homeGeneration: UInt64 { generation.load(ordering: .acquiring) }
+
     /// Makes the primary context usable again after a fault, where the driver can do that.
     func heal() throws(BackendError) {
+        try healing.withLock { _ throws(BackendError) in try healAlone() }
+    }
+
+    private func healAlone() throws(BackendError) {
         guard hasFault.exchange(false, ordering: .acquiringAndReleasing) else { return }
         let status = driver.query(home, stream: nil)
         if status == CUDA_SUCCESS || status == CUDA_ERROR_NOT_READY { return }
         hasFault.store(true, ordering: .releasing)
+        // Before: from now on nobody may give back what the reset takes.
+        generation.add(1, ordering: .releasing)
         try translating { () throws(CUDAFailure) in
             try driver.cuDevicePrimaryCtxReset_v2(device)
             try driver.cuCtxSetCurrent(home)

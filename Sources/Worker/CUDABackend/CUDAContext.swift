@@ -20,6 +20,8 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
     let session: CUDASession
     let handle: CUcontext
     private let isHome: Bool
+    /// Which life of the primary context this is a use of.
+    private let generation: UInt64
     private let isFatal = Atomic(false)
     private let lock = Lock()
     private var state = State()
@@ -30,6 +32,7 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
         self.session = session
         self.handle = handle
         self.isHome = isHome
+        generation = session.backend.homeGeneration
         state.streams = [CUDAStream(context: self, handle: CUstream(bitPattern: 1), isOwned: false)]
     }
 
@@ -203,8 +206,10 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
     // MARK: - The end
 
     /// Whether the driver still has the context's objects. Those of the primary context do not end with a client's use
-    /// of it.
-    var isAlive: Bool { isHome || lock.withLock { !state.isDestroyed } }
+    /// of it, but when it is reset; then a driver may use their handles again.
+    var isAlive: Bool { isHome ? isSameHome : lock.withLock { !state.isDestroyed } }
+
+    private var isSameHome: Bool { generation == session.backend.homeGeneration }
 
     func destroy() {
         let old: State? = lock.withLock {
@@ -221,9 +226,11 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
         guard let old else { return }
         isFatal.store(true, ordering: .releasing)
         session.forget(self)
-        _ = try? driver.cuCtxSetCurrent(handle)
-        for stream in old.streams.dropFirst() { _ = try? driver.cuStreamDestroy_v2(stream.handle) }
-        for event in old.idleEvents { _ = try? driver.cuEventDestroy_v2(event) }
+        if !isHome || isSameHome {
+            _ = try? driver.cuCtxSetCurrent(handle)
+            for stream in old.streams.dropFirst() { _ = try? driver.cuStreamDestroy_v2(stream.handle) }
+            for event in old.idleEvents { _ = try? driver.cuEventDestroy_v2(event) }
+        }
         session.backend.giveBack(handle, isHome: isHome)
     }
 }

@@ -54,6 +54,8 @@ final class CUDAMemory: @unchecked Sendable {
     private var allocations: [Allocation] = []
     private var released: [Released] = []
     private var idleByteCount: UInt64 = 0
+    /// What the driver did not take back yet.
+    private var refused: [Chunk] = []
 
     init(arena: AddressArena, driver: CUDALibrary, device: CUdevice) throws(BackendError) {
         self.arena = arena
@@ -230,7 +232,9 @@ final class CUDAMemory: @unchecked Sendable {
             for point in entry.points { point.context.giveBack(point.event) }
         }
         released = []
-        for chunk in chunks { dispose(chunk) }
+        let all = refused + chunks
+        refused = []
+        for chunk in all { dispose(chunk) }
         for mapping in allocations where mapping.isMapped {
             try? driver.cuMemUnmap(mapping.address, Int(mapping.byteCount))
         }
@@ -333,7 +337,11 @@ final class CUDAMemory: @unchecked Sendable {
     }
 
     private func dispose(_ chunk: Chunk) {
-        try? driver.cuMemUnmap(chunk.base, Int(chunk.byteCount))
+        guard (try? driver.cuMemUnmap(chunk.base, Int(chunk.byteCount))) != nil else {
+            // The context is spoiled by a fault; the session can only end, and comes back to this then.
+            refused.append(chunk)
+            return
+        }
         try? driver.cuMemRelease(chunk.handle)
     }
 }

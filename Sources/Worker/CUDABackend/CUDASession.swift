@@ -165,6 +165,8 @@ final class CUDASession: BackendSession {
         guard areIdle else { return }
         objects.dispose()
         for context in contexts { context.destroy() }
+        // A driver takes no memory back while the thread's context is spoiled.
+        try? backend.heal()
         _ = try? driver.cuCtxSetCurrent(backend.home)
         memory.dispose()
         staging.withLock { ring in
