@@ -90,12 +90,13 @@ extension CUDADriver {
         details.flags = flags
         // Slots of contexts have no other use on the wire, so the serial number can be the generation.
         let slot = contextRegion?.pointee.slot(of: context.pointee.handle, kind: .context) ?? 0
-        context.pointee.id = UInt64(slot) | (serial & 0xFFFF_FFFF) << 32
-        context.pointee.stickyStatus = 0
-        let status = lane.send(
-            ContextCreate(context: context.pointee.id, device: device.wireIndex, flags: flags),
-            context: 0)
+        let id = UInt64(slot) | (serial & 0xFFFF_FFFF) << 32
+        let status = lane.send(ContextCreate(context: id, device: device.wireIndex, flags: flags), context: 0)
         guard status == ClientStatus.success else { return CUresult(status: status) }
+        // Not before the command is encoded: a thread in which the context is current could name it to the worker
+        // first, whose side of that thread's lane would stay without a context.
+        context.pointee.id = id
+        context.pointee.stickyStatus = 0
         context.pointee.isAlive = true
         return CUDA_SUCCESS
     }
