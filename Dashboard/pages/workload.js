@@ -21,14 +21,14 @@ export function open(page) {
 }
 
 /** Asks again when something about the workload has changed, but not at each change. */
-export function changed(page, plural, { object }) {
+export function changed(page, plural, { type, object }) {
     const { project, name } = reference(page);
     const isOurs = plural === "workloads" && object.metadata.name === name && object.metadata.project === project;
-    if (!isOurs || page.state.timer) return;
+    if (!isOurs || type === "DELETE" || page.state.timer) return;
     const { state } = page;
     state.timer = setTimeout(() => {
         state.timer = null;
-        if (page.state === state) question(page);
+        if (page.state === state && page.live.one("workloads", reference(page))) question(page);
     }, state.why ? PATIENCE_MILLISECONDS : 0);
 }
 

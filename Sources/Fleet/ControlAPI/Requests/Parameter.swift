@@ -92,6 +92,11 @@ enum EntityTag: Sendable, Hashable {
             self = .any
             return
         }
+        // A list without tags is allowed, and matches nothing.
+        guard !text.isEmpty else {
+            self = .other
+            return
+        }
         guard let match = text.wholeMatch(of: #/(?:W/)?"([\x21\x23-\x7e]*)"/#) else { return nil }
         self = Int64(match.1).map(EntityTag.revision) ?? .other
     }
