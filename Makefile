@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 
-.PHONY: help setup build release test unit integration demo bench openb bench-scheduling check format lint generate openapi api-fuzz conformance-numba conformance-frameworks gpu-check crash-store bench-store fuzz clean
+.PHONY: help setup build release test unit integration demo bench openb bench-scheduling check format lint generate openapi api-fuzz conformance-numba conformance-frameworks gpu-check crash-store bench-store simulate fuzz clean
 
 help: ## List these verbs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ crash-store: ## Kill a writer of the store 200 times and look for what it had ac
 
 bench-store: ## Measure the control plane's store on SQLite and etcd beside the disk's own rate
 	@bash Scripts/bench-store.sh
+
+simulate: ## Simulate whole fleets under failures, by seed (ARGS="--seeds 1000 --first 1")
+	@bash Scripts/simulate.sh $(ARGS)
 
 fuzz: ## Fuzz the frame decoder and the PTX parser for a minute each
 	@bash Scripts/fuzz.sh

@@ -191,8 +191,9 @@ let runtimeTargets: [Target] = [
     program(
         "roost-server", .fleet,
         uses: [
-            "ControlAPI", "ControlPlane", "FleetModel", "FleetStore", "SQLiteFleetStore", "EtcdFleetStore", arguments,
-            log, lifecycle, signals,
+            "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
+            "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
+            .product(name: "NIOCore", package: "swift-nio"),
         ]),
     module(
         "CLICommands", .commandLine,

@@ -224,7 +224,9 @@ def test_work_of_a_lost_node_goes_elsewhere_and_the_node_comes_back(pool):
     vgpus = json.loads(pool.roost("get", "vgpus", "-o", "json"))
     items = vgpus["items"] if isinstance(vgpus, dict) else vgpus
     node = next(item["spec"]["node"] for item in items if item["spec"]["workload"] == "moves")
-    daemon = int(json.loads(pool.roost("list", "-o", "json", state=pool.nodes[node]))["daemon"]["processID"])
+    daemon = int(subprocess.run(
+        ["pgrep", "-f", f"up --foreground --state-dir {pool.nodes[node]} "], capture_output=True, text=True,
+        check=True).stdout.split()[0])
     os.kill(daemon, signal.SIGSTOP)
     try:
         pool.wait_for("node", node, lambda it: it["status"]["phase"] == "Lost", "the node is lost")

@@ -43,7 +43,8 @@ final class Fleet {
             resource.metadata.uid = environment.uid()
             resource.metadata.createdAt = environment.now()
         }
-        write(try! ResourceDocument(resource))
+        guard let document = try? ResourceDocument(resource) else { fatalError("no document of \(resource.reference)") }
+        write(document)
     }
 
     func delete(_ reference: ResourceReference) {
@@ -116,7 +117,10 @@ final class Fleet {
         let reports = (agents[name] ?? [:]).values.sorted { $0.name < $1.name }
         var heartbeat = HeartbeatRequest(epoch: epoch, facts: facts, devices: devices[name] ?? [], vgpus: reports)
         heartbeat.seen = revision
-        perform(try! digest.decide(view, node: name, heartbeat, now: environment.now()).actions)
+        guard let list = try? digest.decide(view, node: name, heartbeat, now: environment.now()) else {
+            fatalError("the heartbeat of \(name) is refused")
+        }
+        perform(list.actions)
         agents[name] = agents[name]?.filter { $0.value.status.phase != .ended }
         let answer = digest.answer(view, node: name)
         var wanted = Set<String>()

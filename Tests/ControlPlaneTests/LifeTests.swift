@@ -96,7 +96,8 @@ struct LifeTests {
         #expect(fleet.status("many")?.placed == 8)
     }
 
-    @Test("A silent node is not ready, then lost; its replicas go elsewhere, and its devices stay taken until it is back")
+    @Test(
+        "A silent node is not ready, then lost; its replicas go elsewhere, and its devices stay taken until it is back")
     func nodeIsLost() {
         let fleet = fleet()
         fleet.workload("train", replicas: 2)

@@ -99,7 +99,8 @@ private final class NodeHeldVirtualGPU: HeldVirtualGPU {
             return true
         }
         guard isWanted else { return }
-        program.start(command, environment: environment, directory: directory, logFile: logFile) { [self] status, reason in
+        program.start(command, environment: environment, directory: directory, logFile: logFile) {
+            [self] status, reason in
             end(Int64(status), reason)
         }
     }

@@ -47,6 +47,7 @@ struct ControlLoopService: Service {
 /// Answers the API's questions out of what the control loop knows.
 struct FleetOperationsAdapter: FleetOperations {
     let service: FleetService
+    let monitoring: MonitoringService
 
     func explain(_ workload: ResourceReference) async throws -> Explanation {
         try await translated { try await service.explain(workload) }
@@ -65,7 +66,8 @@ struct FleetOperationsAdapter: FleetOperations {
     }
 
     func heartbeat(node: String, _ request: HeartbeatRequest) async throws -> HeartbeatAnswer {
-        try await translated { try await service.heartbeat(node: node, request) }
+        monitoring.record(request, of: node)
+        return try await translated { try await service.heartbeat(node: node, request) }
     }
 
     /// The only place where the control plane's errors become the API's.

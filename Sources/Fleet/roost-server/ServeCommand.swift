@@ -59,6 +59,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The folder with the dashboard's files; without it, ../share/roost/dashboard beside the program.")
     var dashboard: String?
 
+    @Option(help: "An Alertmanager that is told which alerts fire, such as http://127.0.0.1:9093.")
+    var alertmanager: String?
+
+    @Option(help: "An address that is sent new and resolved alerts.")
+    var alertWebhook: String?
+
     @Option(help: "How long after its last heartbeat a node counts as ready.", transform: ServeCommand.span)
     var lease = NodeLifecycle().leaseSpan
 

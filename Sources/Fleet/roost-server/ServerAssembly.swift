@@ -16,6 +16,7 @@ struct ServerAssembly {
     private let store: any FleetStore
     private let server: ControlServer
     private let control: ControlLoopService
+    private let monitoring: MonitoringService
     private let logger: Logger
 
     init(_ options: ServeCommand, address: ListenAddress, logger: Logger) async throws {
@@ -50,9 +51,19 @@ struct ServerAssembly {
         settings.nodes.lossSpan = options.loss
         let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger)
         let service = FleetService(loop: loop, store: store, environment: environment, leaseSpan: options.lease)
-        parts.operations = FleetOperationsAdapter(service: service)
+        let targets = AlertTargets(
+            alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "http://\(address)")
+        let monitoring = MonitoringService(
+            loop: loop, targets: targets, version: ServerAssembly.version, logger: logger)
+        self.monitoring = monitoring
+        parts.operations = FleetOperationsAdapter(service: service, monitoring: monitoring)
+        parts.metrics = { await monitoring.page() }
+        parts.observe = { measure in
+            monitoring.count(operation: measure.operation, status: measure.status, duration: measure.duration)
+        }
         let candidate = try Candidate(
-            store: store, election: "control", identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",
+            store: store, election: "control",
+            identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",
             clock: ContinuousClock())
         control = ControlLoopService(loop: loop, candidate: candidate, logger: logger)
         let scheme = listening.certificatePath == nil ? "http" : "https"
@@ -66,7 +77,7 @@ struct ServerAssembly {
     func run() async throws {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [control, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                services: [control, monitoring, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         await store.close()
     }

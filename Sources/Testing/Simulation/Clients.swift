@@ -154,7 +154,7 @@ final class Clients {
         let value = try ResourceDocument(resource).storedBytes()
         let revision = before?.metadata.revision.map(Revision.init(rawValue:))
         _ = try world.commit([
-            revision.map { .replace(key, value: value, expected: $0) } ?? .create(key, value: value),
+            revision.map { .replace(key, value: value, expected: $0) } ?? .create(key, value: value)
         ])
     }
 

@@ -40,7 +40,9 @@ struct JoinCommand: AsyncParsableCommand {
     @Option(help: ArgumentHelp("Where other machines reach this one's workers.", valueName: "address"))
     var address = "127.0.0.1"
 
-    @Option(name: .customLong("label"), help: ArgumentHelp("A label for the node; may be repeated.", valueName: "name=value"))
+    @Option(
+        name: .customLong("label"),
+        help: ArgumentHelp("A label for the node; may be repeated.", valueName: "name=value"))
     var labels: [String] = []
 
     @Option(
@@ -111,7 +113,9 @@ struct LeaveCommand: ParsableCommand {
             defer { channel.close() }
             _ = try channel.ask(.membershipChanged)
         }
-        writeLine("This machine has left the pool at \(file.target.server); `roost delete node \(file.node)` removes it there.")
+        writeLine(
+            "This machine has left the pool at \(file.target.server); `roost delete node \(file.node)` removes it there."
+        )
     }
 }
 

@@ -23,7 +23,8 @@ struct MembershipFile: Codable, Equatable {
         } catch {
             throw CommandFailure(
                 status: CommandExit.failure,
-                message: "\(directory.membership) can't be read; `roost leave` removes it, `roost join` writes it anew.")
+                message: "\(directory.membership) can't be read; `roost leave` removes it, `roost join` writes it anew."
+            )
         }
     }
 
@@ -33,12 +34,14 @@ struct MembershipFile: Codable, Equatable {
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
         let temporary = directory.membership + ".new"
         let bytes = try encoder.encode(self)
-        guard FileManager.default.createFile(
-            atPath: temporary, contents: bytes, attributes: [.posixPermissions: 0o600]),
+        guard
+            FileManager.default.createFile(
+                atPath: temporary, contents: bytes, attributes: [.posixPermissions: 0o600]),
             rename(temporary, directory.membership) == 0
         else {
             throw CommandFailure(
-                status: CommandExit.failure, message: "Can't write \(directory.membership): \(String(cString: strerror(errno))).")
+                status: CommandExit.failure,
+                message: "Can't write \(directory.membership): \(String(cString: strerror(errno))).")
         }
     }
 }

@@ -8,7 +8,8 @@ enum FleetExplanation {
         guard explanation.hostCount > 0 else {
             return "No node has joined; `roost join` adds one."
         }
-        var sentence = "None of \(count(explanation.deviceCount, "device")) on "
+        var sentence =
+            "None of \(count(explanation.deviceCount, "device")) on "
             + "\(count(explanation.hostCount, "node")) fits"
         let most = reasons(explanation).prefix(2).map { "\($0.devices) \($0.message)" }
         if !most.isEmpty { sentence += ": " + most.joined(separator: ", ") }

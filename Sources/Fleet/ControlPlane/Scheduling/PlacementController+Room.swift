@@ -183,7 +183,8 @@ extension PlacementController {
 
     /// Who ends for one request can't end for another as well.
     private func keepFromOthers(_ place: PlaceID) {
-        guard var request = scheduler.request(of: place.text), let placement = scheduler.placement(of: place.text) else {
+        guard var request = scheduler.request(of: place.text), let placement = scheduler.placement(of: place.text)
+        else {
             return
         }
         request.isPreemptible = false

@@ -44,7 +44,7 @@ struct FleetWriter: Sendable {
         do {
             let revision = try await store.commit(StoreTransaction(batch.map(\.1), fence: fence))
             outcome.done += batch.map { ($0.0, revision.rawValue) }
-        } catch where batch.count > 1 && error.isAboutOneKey {
+        } catch  where batch.count > 1 && error.isAboutOneKey {
             for one in batch { await commit([one], into: &outcome) }
         } catch {
             outcome.failed += batch.map { ($0.0, error) }
