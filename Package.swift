@@ -193,7 +193,7 @@ let runtimeTargets: [Target] = [
         uses: [
             "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
             "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
-            .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]),
     module(
         "CLICommands", .commandLine,

@@ -86,7 +86,7 @@ struct DocumentTests {
             (token, TokenDescription.fields), (record, AuditRecord.fields), (explanation, Explanation.fields),
             (plan, Plan.fields), (NewToken(token: "t", description: token), NewToken.fields),
             (Identity(subject: "s", grants: [], method: "m", expiresAt: now), Identity.fields),
-            (VirtualGPUConnection(endpoints: [], token: "t", uuids: []), VirtualGPUConnection.fields),
+            (VirtualGPUConnection(endpoints: [], token: "t", uuids: [], isSoftware: true), VirtualGPUConnection.fields),
             (JoinAnswer(token: "t", lease: .seconds(1)), JoinAnswer.fields), (workload, ResourceReference.fields),
         ]
         for (value, fields) in pairs {

@@ -139,7 +139,7 @@ struct TokenTests {
             ]
             let answer = try await api.with(own).post("/api/v1/nodes/gpu-1/heartbeat", beat)
             #expect(answer.status == 200)
-            #expect(answer.json == ["lease": "10s", "vgpus": []])
+            #expect(answer.json == ["lease": "10s", "revision": 0, "vgpus": []])
             #expect(try await api.with(own).post("/api/v1/nodes/gpu-2/heartbeat", beat).status == 403)
             #expect(try await api.with(own).get("/api/v1/workloads").status == 403)
         }

@@ -20,6 +20,15 @@ struct WatchTests {
         return try await store.create(StoreKey("/pools/\(name)"), document.storedBytes()).rawValue
     }
 
+    /// The names of the first changes that a reader is told of.
+    private func firstNames(_ count: Int, of reader: WatchReader) async throws -> [String] {
+        var names: [String] = []
+        while names.count < count, let items = try await reader.next() {
+            for case .line(let line) in items { names.append(line.reference.name) }
+        }
+        return names
+    }
+
     private func running(_ fan: WatchFan, _ body: () async throws -> Void) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { await fan.run() }
@@ -42,15 +51,7 @@ struct WatchTests {
             let readers = try (0..<1000).map { _ in try fan.join(after: 0) }
             for index in 0..<50 { _ = try await write(store, "p\(index)") }
             let sequences = try await withThrowingTaskGroup(of: [String].self) { group in
-                for reader in readers {
-                    group.addTask {
-                        var names: [String] = []
-                        while names.count < 50, let items = try await reader.next() {
-                            for case .line(let line) in items { names.append(line.reference.name) }
-                        }
-                        return names
-                    }
-                }
+                for reader in readers { group.addTask { try await firstNames(50, of: reader) } }
                 return try await group.reduce(into: Set()) { $0.insert($1) }
             }
             #expect(sequences == [(0..<50).map { "p\($0)" }])

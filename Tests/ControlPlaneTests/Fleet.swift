@@ -43,7 +43,9 @@ final class Fleet {
             resource.metadata.uid = environment.uid()
             resource.metadata.createdAt = environment.now()
         }
-        guard let document = try? ResourceDocument(resource) else { fatalError("no document of \(resource.reference)") }
+        guard let document = try? ResourceDocument(resource) else {
+            preconditionFailure("\(resource.reference) has no document")
+        }
         write(document)
     }
 
@@ -58,7 +60,7 @@ final class Fleet {
         revision += 1
         let document = document.at(revision: revision)
         stored[document.reference] = document
-        if let defect = core.ingest(put: document) { fatalError(defect) }
+        if let defect = core.ingest(put: document) { preconditionFailure(defect) }
         core.advance(to: revision)
     }
 
@@ -87,7 +89,7 @@ final class Fleet {
             if actions.isEmpty { return }
             perform(actions)
         }
-        fatalError("the control plane never comes to rest")
+        preconditionFailure("the control plane never comes to rest")
     }
 
     // MARK: - Nodes
@@ -118,7 +120,7 @@ final class Fleet {
         var heartbeat = HeartbeatRequest(epoch: epoch, facts: facts, devices: devices[name] ?? [], vgpus: reports)
         heartbeat.seen = revision
         guard let list = try? digest.decide(view, node: name, heartbeat, now: environment.now()) else {
-            fatalError("the heartbeat of \(name) is refused")
+            preconditionFailure("the heartbeat of \(name) is refused")
         }
         perform(list.actions)
         agents[name] = agents[name]?.filter { $0.value.status.phase != .ended }

@@ -171,12 +171,7 @@ public final class FleetClient: Sendable {
         AsyncThrowingStream { continuation in
             let task = Task {
                 do {
-                    let response = try await answer(path, options)
-                    var rest = Data()
-                    for try await chunk in response.body {
-                        rest.append(contentsOf: chunk.readableBytesView)
-                        for line in FleetClient.takeLines(of: &rest) { continuation.yield(line) }
-                    }
+                    try await follow(path, options) { continuation.yield($0) }
                     continuation.finish()
                 } catch let error as FleetClientError {
                     continuation.finish(throwing: error)
@@ -185,6 +180,15 @@ public final class FleetClient: Sendable {
                 }
             }
             continuation.onTermination = { _ in task.cancel() }
+        }
+    }
+
+    private func follow(_ path: String, _ options: Options, _ onLine: (Data) -> Void) async throws {
+        let response = try await answer(path, options)
+        var rest = Data()
+        for try await chunk in response.body {
+            rest.append(contentsOf: chunk.readableBytesView)
+            for line in FleetClient.takeLines(of: &rest) { onLine(line) }
         }
     }
 

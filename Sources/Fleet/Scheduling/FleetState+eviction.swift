@@ -1,5 +1,6 @@
 extension FleetState {
-    /// Whether all of a workload's unit may be evicted for a priority; the unit's priority is that of its most important.
+    /// Whether all of a workload's unit may be evicted for a priority; the unit's priority is that of its most
+    /// important.
     private func evictability(of slot: Int32, below priority: Int32) -> Int32? {
         let gang = workloadGangs[slot]
         guard gang >= 0 else { return evictablePriority(of: slot, below: priority) }

@@ -1,8 +1,10 @@
 /// How much of an idle device typical requests cannot use, looked up instead of summed over all of them.
 ///
 /// The fragmentation of a host is what FGD (ATC 2023) defines: over typical sizes m, weighted by popularity, the idle
-/// compute that m cannot use. For sizes of one device that is a sum over devices of idle × (part of arrivals that cannot
-/// use a device like this), so that one table by (model, CPU rank, compute rank, VRAM rank) answers it; sizes of several
+/// compute that m cannot use. For sizes of one device that is a sum over devices of idle × (part of arrivals that
+/// cannot
+/// use a device like this), so that one table by (model, CPU rank, compute rank, VRAM rank) answers it; sizes of
+/// several
 /// devices are corrected for one by one. Numbers are integers, so that no order of summation matters.
 final class FragmentationTable {
     /// A typical size of several devices.
@@ -56,18 +58,17 @@ final class FragmentationTable {
         cells.initialize(repeating: Int32(FragmentationTable.one), count: cellCount)
         for (index, model) in single.flatMap({ index in models.indices.map { (index, $0) } }) {
             let size = typical[index].size
-            if need[index][model] >= 0 {
-                let first = (
-                    cpu: cpu.firstIndex { $0 >= size.cpuMilli } ?? cpu.count,
-                    milli: milli.firstIndex { $0 >= need[index][model] } ?? milli.count,
-                    vram: vram.firstIndex { $0 >= size.vramMiB } ?? vram.count
-                )
-                // Whatever has at least this much can be used by the size.
-                for c in (first.cpu + 1)..<(cpu.count + 1) {
-                    for m in (first.milli + 1)..<milliCount {
-                        let row = ((model * (cpu.count + 1) + c) * milliCount + m) * (vram.count + 1)
-                        for v in (first.vram + 1)..<(vram.count + 1) { cells[row + v] -= Int32(shares[index]) }
-                    }
+            guard need[index][model] >= 0 else { continue }
+            let first = (
+                cpu: cpu.firstIndex { $0 >= size.cpuMilli } ?? cpu.count,
+                milli: milli.firstIndex { $0 >= need[index][model] } ?? milli.count,
+                vram: vram.firstIndex { $0 >= size.vramMiB } ?? vram.count
+            )
+            // Whatever has at least this much can be used by the size.
+            for c in (first.cpu + 1)..<(cpu.count + 1) {
+                for m in (first.milli + 1)..<milliCount {
+                    let row = ((model * (cpu.count + 1) + c) * milliCount + m) * (vram.count + 1)
+                    for v in (first.vram + 1)..<(vram.count + 1) { cells[row + v] -= Int32(shares[index]) }
                 }
             }
         }

@@ -22,7 +22,8 @@ public struct DeviceAllotment: Sendable, Hashable, Codable {
 public struct Placement: Sendable, Hashable, Codable {
     /// The workload.
     public var workload: String
-    /// The host that gives CPU time and memory; nil when the request needs neither and its devices are on several hosts.
+    /// The host that gives CPU time and memory; nil when the request needs neither and its devices are on several
+    /// hosts.
     public var homeHost: String?
     /// The parts of devices.
     public var devices: [DeviceAllotment]

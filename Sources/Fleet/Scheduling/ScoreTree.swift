@@ -1,4 +1,5 @@
-/// The scores of all hosts for one shape, with the best of each 32 above them, so that the best host, the first of those
+/// The scores of all hosts for one shape, with the best of each 32 above them, so that the best host, the first of
+/// those
 /// with the same score, is found and a score changed without looking at other hosts.
 ///
 /// Scores are signed, since the maximum of signed 16-bit numbers is one vector instruction of every x86-64.

@@ -5,6 +5,7 @@ import Foundation
 import Logging
 import Monitoring
 import NIOCore
+import NIOHTTP1
 import ServiceLifecycle
 import Synchronization
 

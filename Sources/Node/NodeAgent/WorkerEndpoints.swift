@@ -25,7 +25,8 @@ struct WorkerEndpoints: Sendable, Equatable {
         }
     }
 
-    /// A port that nobody uses now at one of the machine's addresses. Should somebody take it before the worker does, the worker says so, ends,
+    /// A port that nobody uses now at one of the machine's addresses. Should somebody take it before the worker does,
+    /// the worker says so, ends,
     /// and the request is refused with that reason.
     private static func unusedPort(at host: String) throws -> UInt16 {
         let type = Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue)

@@ -3,7 +3,8 @@ public import Scheduling
 
 /// How fast a large fleet is decided about: the trace's hosts, many times over, with its sizes of requests.
 ///
-/// All in memory: no store, no network, no API in between. Decisions are timed by the thread's processor time, since one
+/// All in memory: no store, no network, no API in between. Decisions are timed by the thread's processor time, since
+/// one
 /// core is what is meant and others may use the machine; searches by the clock.
 public struct ScaleExperiment {
     /// One figure.

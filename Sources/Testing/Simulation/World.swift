@@ -6,8 +6,8 @@ import FleetStore
 /// numbers. What happens depends on the seed alone.
 final class World {
     /// Numbers of one sequence, and the clock.
+    // SAFETY: a world is used by one thread.
     final class Environment: FleetEnvironment, @unchecked Sendable {
-        // SAFETY: a world is used by one thread.
         var moment = Timestamp(milliseconds: 1_800_000_000_000)
         private var state: UInt64
 

@@ -18,27 +18,41 @@ struct Sums {
     var failures: [UInt64: String] = [:]
     var seconds: Int64 = 0
     var commits = 0
+
+    mutating func add(_ result: Result<Simulation.Outcome, any Error>, _ seed: UInt64) {
+        switch result {
+        case .success(let outcome):
+            seconds += outcome.seconds
+            commits += outcome.commitCount
+        case .failure(let error): failures[seed] = "\(error)"
+        }
+    }
 }
 
 let sums = Mutex(Sums())
 let start = ContinuousClock.now
 let begin = first
-DispatchQueue.concurrentPerform(iterations: count) { index in
-    let seed = begin + UInt64(index)
-    let result = Result { try Simulation(seed: seed).run() }
-    sums.withLock { sums in
-        switch result {
-        case .success(let outcome):
-            sums.seconds += outcome.seconds
-            sums.commits += outcome.commitCount
-        case .failure(let error): sums.failures[seed] = "\(error)"
+let total = count
+let next = Atomic<Int>(0)
+let threads = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { _ in
+    let isDone = DispatchSemaphore(value: 0)
+    Thread.detachNewThread {
+        while true {
+            let index = next.add(1, ordering: .relaxed).oldValue
+            guard index < total else { break }
+            let seed = begin + UInt64(index)
+            let result = Result { try Simulation(seed: seed).run() }
+            sums.withLock { $0.add(result, seed) }
         }
+        isDone.signal()
     }
+    return isDone
 }
-let total = sums.withLock { $0 }
-for (seed, failure) in total.failures.sorted(by: { $0.key < $1.key }) { print("seed \(seed): \(failure)") }
+for thread in threads { thread.wait() }
+let done = sums.withLock { $0 }
+for (seed, failure) in done.failures.sorted(by: { $0.key < $1.key }) { print("seed \(seed): \(failure)") }
 let elapsed = Int((ContinuousClock.now - start) / .seconds(1))
 print(
-    "simulated \(count) seeds, \(total.seconds / 3600) hours, \(total.commits) transactions in \(elapsed) s; "
-        + "\(total.failures.count) failed")
-exit(total.failures.isEmpty ? 0 : 1)
+    "simulated \(count) seeds, \(done.seconds / 3600) hours, \(done.commits) transactions in \(elapsed) s; "
+        + "\(done.failures.count) failed")
+exit(done.failures.isEmpty ? 0 : 1)

@@ -113,9 +113,8 @@ struct LeaveCommand: ParsableCommand {
             defer { channel.close() }
             _ = try channel.ask(.membershipChanged)
         }
-        writeLine(
-            "This machine has left the pool at \(file.target.server); `roost delete node \(file.node)` removes it there."
-        )
+        let next = "`roost delete node \(file.node)` removes it there."
+        writeLine("This machine has left the pool at \(file.target.server); \(next)")
     }
 }
 

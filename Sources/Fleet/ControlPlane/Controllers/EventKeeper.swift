@@ -36,7 +36,9 @@ public struct EventKeeper: Sendable {
         var list = ActionList()
         let excess = max(0, view.events.count - countMax)
         guard excess > 0 || view.events.values.contains(where: { now - $0.spec.lastAt > keepSpan }) else { return list }
-        let byAge = view.events.values.sorted { $0.spec.lastAt < $1.spec.lastAt }
+        let byAge = view.events.values.sorted {
+            ($0.spec.lastAt, $0.reference) < ($1.spec.lastAt, $1.reference)
+        }
         for (index, event) in byAge.enumerated() where index < excess || now - event.spec.lastAt > keepSpan {
             list.delete(event)
         }

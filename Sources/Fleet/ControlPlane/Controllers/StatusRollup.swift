@@ -9,18 +9,18 @@ public struct StatusRollup: Sendable {
     public func decide(_ view: FleetView, now: Timestamp) -> ActionList {
         var list = ActionList()
         let held = Dictionary(grouping: view.vgpus.values.filter { $0.status.phase != .ended }) { $0.spec.pool }
-        for pool in view.pools.values {
+        for pool in view.pools.values.sorted(by: { $0.metadata.name < $1.metadata.name }) {
             let status = status(of: pool.metadata.name, view, held: held[pool.metadata.name] ?? [])
             list.update(pool) { $0.status = status }
         }
         let usage = usageByProject(view)
-        for project in view.projects.values {
+        for project in view.projects.values.sorted(by: { $0.metadata.name < $1.metadata.name }) {
             list.update(project) { project in
                 project.status.allocated = usage[project.metadata.name]?.requests.amounts ?? ResourceAmounts()
                 project.status.pending = usage[project.metadata.name]?.pending ?? 0
             }
         }
-        for quota in view.quotas.values {
+        for quota in view.quotas.values.sorted(by: { $0.metadata.name < $1.metadata.name }) {
             let used = usage[quota.spec.project] ?? Usage()
             list.update(quota) { quota in
                 quota.status.requests = used.requests.amounts

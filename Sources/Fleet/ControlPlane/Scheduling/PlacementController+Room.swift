@@ -117,7 +117,7 @@ extension PlacementController {
     private func start(_ eviction: Eviction, for id: String, _ targets: [Placement]) {
         var eviction = eviction
         eviction.fillers = fill(targets, beside: eviction.places, for: id)
-        for place in eviction.places {
+        for place in eviction.places.sorted() {
             leaving[place] = id
             keepFromOthers(place)
         }
@@ -152,13 +152,13 @@ extension PlacementController {
         in list: inout ActionList
     ) -> String {
         guard let eviction = evicting[id] else { return "" }
+        let taker = "\(replicas.workload.name) of \(replicas.workload.project ?? "")"
         for place in eviction.places.sorted() {
             stop(place, eviction.reason, view, in: &list)
             guard let workload = place.vgpus(in: view).first.flatMap(view.workload(of:)) else { continue }
             list.note(
                 workload.reference, .warning, eviction.reason,
-                "\(place.base) gives its place to \(replicas.workload.name) of \(replicas.workload.project ?? ""): \(why).",
-                at: now)
+                "\(place.base) gives its place to \(taker): \(why).", at: now)
         }
         return "Room is being made: \(eviction.places.count) less urgent replicas are ending."
     }
@@ -174,7 +174,7 @@ extension PlacementController {
 
     /// Stops again what was to be stopped and is not: somebody else was faster to write.
     func stopAgain(_ view: FleetView, in list: inout ActionList) {
-        for eviction in evicting.values {
+        for (_, eviction) in evicting.sorted(by: { $0.key < $1.key }) {
             for place in eviction.places.sorted() { stop(place, eviction.reason, view, in: &list) }
         }
     }
@@ -205,7 +205,7 @@ extension PlacementController {
     func endEviction(for id: String) {
         guard let eviction = evicting.removeValue(forKey: id) else { return }
         for filler in eviction.fillers { _ = try? scheduler.apply(.release(workload: filler)) }
-        for place in eviction.places {
+        for place in eviction.places.sorted() {
             leaving[place] = nil
             guard vacated.remove(place) != nil else { continue }
             _ = try? scheduler.apply(.release(workload: place.text))

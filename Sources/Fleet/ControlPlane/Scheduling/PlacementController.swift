@@ -115,7 +115,7 @@ final class PlacementController {
         for place in changedPlaces.sorted() { synchronizePlace(place, view, now: now) }
         changedPlaces = []
         endProtections(now: now)
-        for (id, eviction) in evicting where eviction.until <= now { endEviction(for: id) }
+        for id in evicting.keys.sorted() where evicting[id].map({ $0.until <= now }) ?? false { endEviction(for: id) }
         for reference in unsettled.sorted() { synchronizeWaiting(reference, view) }
         unsettled = []
     }
@@ -190,7 +190,7 @@ final class PlacementController {
 
     /// Lets go of what was spared for long enough.
     private func endProtections(now: Timestamp) {
-        for (place, end) in protectedUntil where end <= now {
+        for place in protectedUntil.keys.sorted() where protectedUntil[place].map({ $0 <= now }) ?? false {
             protectedUntil[place] = nil
             guard var request = scheduler.request(of: place.text), let placement = held[place] else { continue }
             request.isEvictionProtected = false

@@ -1,7 +1,8 @@
 import FleetModel
 import FleetStore
 
-/// Carries out actions on a store: many in one transaction where it can be so, one by one where something is in the way.
+/// Carries out actions on a store: many in one transaction where it can be so, one by one where something is in the
+/// way.
 struct FleetWriter: Sendable {
     /// What became of actions.
     struct Outcome {

@@ -50,8 +50,8 @@ extension Timestamp: CustomStringConvertible {
         milliseconds = (value * 60 + second) * 1000 + (digits.flatMap { Int64($0) } ?? 0)
     }
 
+    // SAFETY: a regular expression without state; it is only read.
     private nonisolated(unsafe) static let pattern =
-        // SAFETY: a regular expression without state; it is only read.
         #/(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))/#
 
     /// Days since 1970 of a date of the Gregorian calendar, after Howard Hinnant's "chrono-compatible low-level date
