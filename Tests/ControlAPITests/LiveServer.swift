@@ -40,7 +40,7 @@ func withServer(
 
 /// Asks again until it is so, for ten seconds at most.
 func poll(_ isSo: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while try await !isSo() {
         guard ContinuousClock.now < deadline else { throw ServerError("it did not become so in time") }
         await Task.yield()

@@ -68,21 +68,6 @@ extension TimeSpan: CustomStringConvertible {
     }
 }
 
-extension TimeSpan: Codable {
-    /// Reads `"90s"`.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        let text = try container.decode(String.self)
-        guard let value = TimeSpan(text) else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "a length of time is written as 90s, 5m or 1h30m, not \(text)")
-        }
-        self = value
-    }
-
-    /// Writes `"90s"`.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
-    }
+extension TimeSpan: TextQuantity {
+    static let form = "a length of time is written as 90s, 5m or 1h30m"
 }

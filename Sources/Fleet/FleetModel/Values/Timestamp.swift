@@ -79,23 +79,8 @@ extension Timestamp: CustomStringConvertible {
     }
 }
 
-extension Timestamp: Codable {
-    /// Reads RFC 3339.
-    public init(from decoder: any Decoder) throws {
-        let container = try decoder.singleValueContainer()
-        let text = try container.decode(String.self)
-        guard let value = Timestamp(text) else {
-            throw DecodingError.dataCorruptedError(
-                in: container, debugDescription: "a time is written as 2026-12-01T12:00:00Z, not \(text)")
-        }
-        self = value
-    }
-
-    /// Writes RFC 3339.
-    public func encode(to encoder: any Encoder) throws {
-        var container = encoder.singleValueContainer()
-        try container.encode(description)
-    }
+extension Timestamp: TextQuantity {
+    static let form = "a time is written as 2026-12-01T12:00:00Z"
 }
 
 private func pad(_ number: Int64, _ width: Int) -> String {
