@@ -5,8 +5,10 @@ set -euo pipefail
 cd "$ROOT"
 
 bash Scripts/setup-debian.sh
-step build-bench-store swift build -c release --product bench-store
+tools=$BUILD/release-tools
+step build-bench-store swift build -c release --static-swift-stdlib --scratch-path "$tools" --product bench-store
 
+# Not under /tmp, which is often memory: a commit costs what the disk takes to keep it.
 folder=$(mktemp -d "$BUILD/bench-store.XXXXXX")
 etcd_pid=
 finish() {
@@ -33,4 +35,4 @@ print(*[s.getsockname()[1] for s in sockets])')
 else
     say "etcd is not installed: SQLite alone is measured"
 fi
-"$(swift build -c release --show-bin-path)/bench-store" "$folder" "$url" "$BUILD/bench-store.json"
+"$tools/release/bench-store" "$folder" "$url" "$BUILD/bench-store.json"
