@@ -48,13 +48,10 @@ final class Block {
         threadCount = Int(launch.launch.block.count)
         warpCount = (threadCount + 31) / 32
         sharedByteCount = launch.sharedByteCount
-        slabByteCount = max(4096, warpCount * 32 * launch.localByteCount)
+        slabByteCount = max(64, warpCount * 32 * launch.localByteCount)
         let registerByteCount = warpCount * max(64, launch.entry.registerByteCount)
         guard launch.book(slabByteCount + launch.sharedByteCount + registerByteCount) else { return nil }
-        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
-        guard let slab = mmap(nil, slabByteCount, PROT_READ | PROT_WRITE, flags, -1, 0), slab != MAP_FAILED else {
-            return nil
-        }
+        guard let slab = Block.makeSlab(slabByteCount) else { return nil }
         self.slab = slab
         shared = .allocate(byteCount: max(64, sharedByteCount), alignment: 64)
         memset(shared, 0, max(64, sharedByteCount))
@@ -71,7 +68,7 @@ final class Block {
     }
 
     deinit {
-        munmap(slab, slabByteCount)
+        if slabByteCount > Block.heapSlabByteCountMax { munmap(slab, slabByteCount) } else { slab.deallocate() }
         shared.deallocate()
         warps.deallocate()
         fragmentSlots.deallocate()
@@ -81,6 +78,22 @@ final class Block {
             frame.pointee.registers.deallocate()
             frame.deallocate()
         }
+    }
+
+    /// The largest local memory of a block, in bytes, that comes from the heap. A mapping and its end cost a small
+    /// launch as much as all the rest of it; a large one is mapped, since kernels touch little of it.
+    private static let heapSlabByteCountMax = 64 << 10
+
+    /// Zeroed memory; nil when the host has none.
+    private static func makeSlab(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+        if byteCount <= heapSlabByteCountMax {
+            let slab = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
+            memset(slab, 0, byteCount)
+            return slab
+        }
+        let flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE
+        let slab = mmap(nil, byteCount, PROT_READ | PROT_WRITE, flags, -1, 0)
+        return slab == MAP_FAILED ? nil : slab
     }
 
     private func fillThreads() {
