@@ -239,7 +239,7 @@ let runtimeTargets: [Target] = [
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
     tests("Admission", uses: ["Admission"]),
-    tests("ControlPlane", uses: ["ControlPlane", "FleetModel"]),
+    tests("ControlPlane", uses: ["ControlPlane", "Admission", "FleetModel"]),
     tests("Simulation", uses: ["Simulation"]),
     tests("Scheduling", uses: ["Scheduling", "SchedulingExperiments"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit", "store-crash"]),

@@ -51,6 +51,32 @@ struct PreemptionTests {
         #expect(try scheduler.preemption(for: [PreemptionTests.urgent()])?.evictions == [])
     }
 
+    @Test("Room is kept where the fewest must end, whoever they are, but not where room is kept for others")
+    func roomToKeep() throws {
+        let scheduler = try Fleets.scheduler([Fleets.host("h0"), Fleets.host("h1")])
+        try PreemptionTests.fill(scheduler, 4, milli: 1000) { $1.isPreemptible = false }
+        let large = PreemptionTests.urgent("large", devices: 2)
+        #expect(try scheduler.preemption(for: [large]) == nil)
+        let before = scheduler.record
+        let first = try #require(try scheduler.roomToKeep(for: [large])?.first)
+        #expect(scheduler.record == before)
+        let held = try #require(
+            ["w0", "w1", "w2", "w3"].first { scheduler.placement(of: $0)?.devices[0].host == first.homeHost })
+        var filler = try #require(scheduler.request(of: held))
+        let place = try #require(scheduler.placement(of: held))
+        let device = place.devices[0]
+        try scheduler.apply(.release(workload: held))
+        #expect(scheduler.idle(device.device, of: device.host)?.computeMilli == 1000)
+        #expect(
+            try scheduler.roomToKeep(for: [large])?.first?.homeHost == first.homeHost, "one has ended there already")
+        filler.keepsRoom = true
+        try scheduler.apply(.place(filler, place))
+        #expect(scheduler.idle(device.device, of: device.host)?.computeMilli == 0)
+        #expect(try scheduler.roomToKeep(for: [large])?.first?.homeHost != first.homeHost)
+        #expect(scheduler.idle("none", of: device.host) == nil)
+        DifferentialTests.checkBooks(of: scheduler)
+    }
+
     @Test("A gang is evicted as a whole, and counts with all its members")
     func wholeGangs() throws {
         let scheduler = try Fleets.scheduler([Fleets.host("h0"), Fleets.host("h1")])

@@ -1,27 +1,60 @@
+/// How a workload may leave its place.
+enum Departure: UInt8 {
+    /// When it ends.
+    case byItself
+    /// When it ends or is evicted.
+    case byEviction
+    /// Only when whoever keeps the room gives it free.
+    case never
+
+    init(of request: WorkloadRequest) {
+        if request.keepsRoom {
+            self = .never
+        } else {
+            self = request.isPreemptible && !request.isEvictionProtected ? .byEviction : .byItself
+        }
+    }
+}
+
+/// Whose leaving is thought of in a search for room.
+enum Leaving {
+    /// Whoever may be evicted for this priority.
+    case evicted(for: Int32)
+    /// Whoever will end some day.
+    case ended
+
+    func mayLeave(_ departure: Departure, priority: Int32) -> Bool {
+        switch self {
+        case .evicted(let other): departure == .byEviction && priority < other
+        case .ended: departure != .never
+        }
+    }
+}
+
 extension FleetState {
-    /// Whether all of a workload's unit may be evicted for a priority; the unit's priority is that of its most
-    /// important.
-    private func evictability(of slot: Int32, below priority: Int32) -> Int32? {
+    /// Whether all of a workload's unit may leave; the unit's priority is that of its most important.
+    private func leavingPriority(of slot: Int32, _ leaving: Leaving) -> Int32? {
         let gang = workloadGangs[slot]
-        guard gang >= 0 else { return evictablePriority(of: slot, below: priority) }
+        guard gang >= 0 else { return ownLeavingPriority(of: slot, leaving) }
         var highest = Int32.min
         for member in gangMembers[Int(gang)] {
-            guard let own = evictablePriority(of: member, below: priority) else { return nil }
+            guard let own = ownLeavingPriority(of: member, leaving) else { return nil }
             highest = max(highest, own)
         }
         return highest
     }
 
-    private func evictablePriority(of slot: Int32, below priority: Int32) -> Int32? {
-        workloadIsEvictable[slot] != 0 && workloadPriorities[slot] < priority ? workloadPriorities[slot] : nil
+    private func ownLeavingPriority(of slot: Int32, _ leaving: Leaving) -> Int32? {
+        let priority = workloadPriorities[slot]
+        return leaving.mayLeave(workloadDepartures[slot], priority: priority) ? priority : nil
     }
 
-    /// The priority of the least important that may be evicted from a host, nil when nobody may.
-    func lowestEvictable(on host: Int, below priority: Int32) -> Int32? {
+    /// The priority of the least important that may leave a host, nil when nobody may.
+    func lowestPriority(on host: Int, _ leaving: Leaving) -> Int32? {
         var lowest: Int32?
         var at = hosts.firstAllotment[host]
         while at >= 0 {
-            if let own = evictability(of: allotments[at].workload, below: priority) {
+            if let own = leavingPriority(of: allotments[at].workload, leaving) {
                 lowest = min(lowest ?? own, own)
             }
             at = allotments[at].next
@@ -29,8 +62,8 @@ extension FleetState {
         return lowest
     }
 
-    /// What may be evicted from a host, in the order of the workloads' ids in the state.
-    func evictionUnits(on host: Int, below priority: Int32) -> [EvictionUnit] {
+    /// What may leave a host, in the order of the workloads' ids in the state.
+    func units(on host: Int, _ leaving: Leaving) -> [EvictionUnit] {
         var units: [EvictionUnit] = []
         var at = hosts.firstAllotment[host]
         while at >= 0 {
@@ -40,7 +73,7 @@ extension FleetState {
                 units[known].allotments.append(record)
                 continue
             }
-            guard let own = evictability(of: record.workload, below: priority) else { continue }
+            guard let own = leavingPriority(of: record.workload, leaving) else { continue }
             let gang = workloadGangs[record.workload]
             let members = gang >= 0 ? gangMembers[Int(gang)].sorted() : [record.workload]
             units.append(EvictionUnit(members: members, priority: own, allotments: [record]))

@@ -30,10 +30,10 @@ extension FleetState {
         workloads[Int(slot)] = PlacedWorkload(
             request: request, assignment: assignment, firstAllotment: -1,
             labels: labelSets.number(of: request.labels), gang: gang)
-        workloadIsEvictable.reserve(workloads.count)
+        workloadDepartures.reserve(workloads.count)
         workloadPriorities.reserve(workloads.count)
         workloadGangs.reserve(workloads.count)
-        workloadIsEvictable[slot] = request.isPreemptible && !request.isEvictionProtected ? 1 : 0
+        workloadDepartures[slot] = Departure(of: request)
         workloadPriorities[slot] = Int32(clamping: request.priority)
         workloadGangs[slot] = gang
         if assignment.home >= 0 {

@@ -36,7 +36,7 @@ final class FleetState {
 
     var workloads: [PlacedWorkload?] = []
     /// What preemption reads of workloads: 1 when evictable, the priority, and the gang or -1.
-    var workloadIsEvictable = Column<UInt8>(filling: 0)
+    var workloadDepartures = Column<Departure>(filling: .byItself)
     var workloadPriorities = Column<Int32>(filling: 0)
     var workloadGangs = Column<Int32>(filling: -1)
     var freeWorkloads: [Int32] = []
@@ -68,7 +68,7 @@ final class FleetState {
         hosts.free()
         devices.free()
         allotments.free()
-        workloadIsEvictable.free()
+        workloadDepartures.free()
         workloadPriorities.free()
         workloadGangs.free()
     }

@@ -201,24 +201,3 @@ extension HostScorer {
             && !(probe.isExclusive && devices.userCount[device] > 0)
     }
 }
-
-extension FleetState {
-    /// Everybody on a host, gangs as a whole, whatever their priority.
-    func allUnits(on host: Int) -> [EvictionUnit] {
-        var units: [EvictionUnit] = []
-        var at = hosts.firstAllotment[host]
-        while at >= 0 {
-            let record = allotments[at]
-            at = record.next
-            if let known = units.firstIndex(where: { $0.members.contains(record.workload) }) {
-                units[known].allotments.append(record)
-                continue
-            }
-            let gang = workloadGangs[record.workload]
-            let members = gang >= 0 ? gangMembers[Int(gang)].sorted() : [record.workload]
-            let priority = members.map { workloadPriorities[$0] }.max() ?? 0
-            units.append(EvictionUnit(members: members, priority: priority, allotments: [record]))
-        }
-        return units.sorted { $0.members[0] < $1.members[0] }
-    }
-}

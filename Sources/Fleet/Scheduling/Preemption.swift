@@ -29,17 +29,11 @@ extension Scheduler {
     /// those with the least important, then the fewest victims win. The search looks at `preemptionBudget` hosts at
     /// most.
     public func preemption(for requests: [WorkloadRequest]) throws(SchedulingError) -> PreemptionPlan? {
-        for request in requests {
-            try Scheduler.validate(request)
-            guard state.workloadNumbers[request.id] == nil else { throw .duplicateWorkload(request.id) }
-        }
-        guard Set(requests.map(\.id)).count == requests.count else {
-            throw .invalid("Two of the requests have one id; give them different ids.")
-        }
+        try validate(requests)
         defer { settle() }
         let key = PreemptionKey(shapes: requests.map { shape(of: $0).key }, priorities: requests.map(\.priority))
         if failedPreemptions[key] == state.revision { return nil }
-        let plan = simulatePreemption(for: requests)
+        let plan = simulateLeaving(for: requests) { .evicted(for: Int32(clamping: $0.priority)) }
         if plan == nil {
             // All older answers are out of date anyway, once anything changed.
             if failedPreemptions.count > 1024 { failedPreemptions.removeAll() }
@@ -48,7 +42,35 @@ extension Scheduler {
         return plan
     }
 
-    private func simulatePreemption(for requests: [WorkloadRequest]) -> PreemptionPlan? {
+    /// Where requests would go if others ended by themselves, with the fewest and least important of those; nil where no
+    /// host would do. Nobody is evicted by it: it is for keeping what becomes free there.
+    public func roomToKeep(for requests: [WorkloadRequest]) throws(SchedulingError) -> [Placement]? {
+        try validate(requests)
+        defer { settle() }
+        return simulateLeaving(for: requests) { _ in .ended }?.placements
+    }
+
+    /// What nobody holds of a device: thousandths of its compute, and mebibytes; nil where there is none of this name.
+    public func idle(_ device: String, of host: String) -> (computeMilli: Int, vramMiB: Int)? {
+        let part = DeviceAllotment(host: host, device: device, computeMilli: 0, vramMiB: 0)
+        let placement = Placement(workload: "", homeHost: nil, devices: [part])
+        guard let found = try? state.assignment(of: placement).parts.first else { return nil }
+        return (Int(state.devices.milliFree[found.device]), Int(state.devices.vramFree[found.device]))
+    }
+
+    private func validate(_ requests: [WorkloadRequest]) throws(SchedulingError) {
+        for request in requests {
+            try Scheduler.validate(request)
+            guard state.workloadNumbers[request.id] == nil else { throw .duplicateWorkload(request.id) }
+        }
+        guard Set(requests.map(\.id)).count == requests.count else {
+            throw .invalid("Two of the requests have one id; give them different ids.")
+        }
+    }
+
+    private func simulateLeaving(
+        for requests: [WorkloadRequest], _ leaving: (WorkloadRequest) -> Leaving
+    ) -> PreemptionPlan? {
         var simulation = Simulation(self)
         var victims: [(workloads: [FleetState.PlacedWorkload], priority: Int32)] = []
         var placed: [(request: WorkloadRequest, assignment: Assignment)] = []
@@ -60,7 +82,7 @@ extension Scheduler {
                 continue
             }
             let shape = shape(of: request)
-            guard let best = cheapestHost(for: shape, priority: Int32(clamping: request.priority)) else { return nil }
+            guard let best = cheapestHost(for: shape, leaving(request)) else { return nil }
             for unit in best.units {
                 let members = unit.members.compactMap { state.workloads[Int($0)] }
                 for slot in unit.members { simulation.release(slot) }
@@ -101,12 +123,12 @@ extension Scheduler {
     // MARK: - One host
 
     /// The host where the least harmful victims suffice.
-    private func cheapestHost(for shape: Shape, priority: Int32) -> (host: Int, units: [EvictionUnit])? {
+    private func cheapestHost(for shape: Shape, _ leaving: Leaving) -> (host: Int, units: [EvictionUnit])? {
         let scorer = makeScorer()
         let probe = Probe(shape)
         var candidates: [(lowest: Int32, host: Int32)] = []
         for host in 0..<state.hostSlots where scorer.couldHost(host, probe) {
-            if let lowest = state.lowestEvictable(on: host, below: priority) {
+            if let lowest = state.lowestPriority(on: host, leaving) {
                 candidates.append((lowest, Int32(host)))
             }
         }
@@ -114,7 +136,7 @@ extension Scheduler {
         var best: (cost: EvictionCost, host: Int, units: [EvictionUnit])?
         for candidate in candidates.prefix(settings.preemptionBudget) {
             let host = Int(candidate.host)
-            let units = state.evictionUnits(on: host, below: priority)
+            let units = state.units(on: host, leaving)
             guard let victims = victims(on: host, of: units, scorer, probe, shape) else { continue }
             let cost = EvictionCost(victims)
             if best.map({ cost < $0.cost }) ?? true { best = (cost, host, victims) }

@@ -99,7 +99,7 @@ extension Scheduler {
         let probe = Probe(shape)
         var best: (cost: EvictionCost, host: Int, units: [EvictionUnit])?
         for host in survey.evictable {
-            let units = state.allUnits(on: host)
+            let units = state.units(on: host, .ended)
             guard let victims = victims(on: host, of: units, scorer, probe, shape), !victims.isEmpty else { continue }
             let cost = EvictionCost(victims)
             if best.map({ cost < $0.cost }) ?? true { best = (cost, host, victims) }

@@ -156,6 +156,8 @@ public struct WorkloadRequest: Sendable, Hashable, Codable {
     public var isPreemptible = true
     /// Whether it is spared from eviction all the same, for now.
     public var isEvictionProtected = false
+    /// Whether it is no workload but room that is kept for one: nobody evicts it, and it does not end by itself.
+    public var keepsRoom = false
     /// The gang that it is a member of: evicted as a whole.
     public var gang: String?
     /// Whether devices may be remote.

@@ -10,6 +10,7 @@ extension PlacementController {
         stopAgain(view, in: &list)
         guard isQueueChanged else { return list }
         isQueueChanged = false
+        liftKeptRoom()
         var sentences: [ResourceReference: (text: String, position: Int64?)] = [:]
         for (reference, defect) in defects {
             if defect.isEmpty { defects[reference] = nil } else { sentences[reference] = (defect, nil) }
@@ -18,7 +19,7 @@ extension PlacementController {
             guard let replicas = waiting[id], let workload = view.workloads[replicas.workload],
                 let request = admission.request(id), admission.refusal(of: request) == nil
             else { continue }
-            _ = attempt(id, replicas, workload, view, now: now, in: &list)
+            _ = attempt(id, replicas, workload, view, isOverdue: false, now: now, in: &list)
         }
         served = []
         var tried = 0
@@ -32,7 +33,10 @@ extension PlacementController {
                         break
                     }
                     tried += 1
-                    guard !attempt(entry.id, replicas, workload, view, now: now, in: &list) else { continue }
+                    guard
+                        !attempt(
+                            entry.id, replicas, workload, view, isOverdue: entry.isOverdue, now: now, in: &list)
+                    else { continue }
                 }
                 sentence = waiting[entry.id]?.verdict ?? sentence
             }
@@ -47,14 +51,16 @@ extension PlacementController {
     /// - Returns: Whether they are placed.
     private func attempt(
         _ id: String, _ replicas: WaitingReplicas, _ workload: Resource<WorkloadSpec>, _ view: FleetView,
-        now: Timestamp, in list: inout ActionList
+        isOverdue: Bool, now: Timestamp, in list: inout ActionList
     ) -> Bool {
         if let placements = find(replicas) {
             place(replicas, placements, of: workload, view, now: now, in: &list)
             return true
         }
         waiting[id]?.triedEpoch = roomEpoch
-        waiting[id]?.verdict = makeRoom(for: id, replicas, view, now: now, in: &list) ?? summary(of: replicas)
+        waiting[id]?.verdict =
+            makeRoom(for: id, replicas, view, now: now, in: &list)
+            ?? (isOverdue ? keepRoom(for: id, replicas, now: now, in: &list) : nil) ?? summary(of: replicas)
         return false
     }
 

@@ -25,7 +25,8 @@ extension PlacementController {
         guard let found = try? scheduler.explanation(of: replicas.requests[0]), found.placement == nil else {
             return explanation
         }
-        explanation.verdict = FleetExplanation.summary(found)
+        // What is being done about it says more than that it does not fit.
+        if evicting[id] == nil, keptRoom?.id != id { explanation.verdict = FleetExplanation.summary(found) }
         explanation.reasons = FleetExplanation.reasons(found)
         explanation.nearest = found.nearest.flatMap(FleetExplanation.nearest)
         explanation.remedies = found.remedies.map(FleetExplanation.remedy)

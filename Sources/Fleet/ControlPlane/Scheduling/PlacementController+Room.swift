@@ -133,17 +133,22 @@ extension PlacementController {
             let compute = max(0, wanted.computeMilli - back.reduce(0) { $0 + $1.computeMilli })
             let memory = max(0, wanted.vramMiB - back.reduce(0) { $0 + $1.vramMiB })
             guard compute > 0 || memory > 0 else { continue }
-            let name = "room/\(id)/\(index)"
-            var request = WorkloadRequest(
-                id: name, devices: DeviceDemand(count: 1, compute: .milli(compute), vramMiB: memory))
-            request.isPreemptible = false
-            request.remote = RemoteAccess(isAllowed: true)
             let part = DeviceAllotment(
                 host: wanted.host, device: wanted.device, computeMilli: compute, vramMiB: memory)
-            let placement = Placement(workload: name, homeHost: wanted.host, devices: [part])
-            if (try? scheduler.apply(.place(request, placement))) != nil { fillers.append(name) }
+            if let filler = fill(part, index, for: id) { fillers.append(filler) }
         }
         return fillers
+    }
+
+    /// Takes a part of a device so that nobody else does; answers with the name that it is taken under.
+    func fill(_ part: DeviceAllotment, _ index: Int, for id: String) -> String? {
+        let name = "room/\(id)/\(index)"
+        let demand = DeviceDemand(count: 1, compute: .milli(part.computeMilli), vramMiB: part.vramMiB)
+        var request = WorkloadRequest(id: name, devices: demand)
+        request.keepsRoom = true
+        request.remote = RemoteAccess(isAllowed: true)
+        let placement = Placement(workload: name, homeHost: part.host, devices: [part])
+        return (try? scheduler.apply(.place(request, placement))) == nil ? nil : name
     }
 
     /// Says to whom it happens what is happening.
@@ -187,7 +192,7 @@ extension PlacementController {
         else {
             return
         }
-        request.isPreemptible = false
+        request.keepsRoom = true
         _ = try? scheduler.apply(.release(workload: place.text))
         _ = try? scheduler.apply(.place(request, placement))
     }

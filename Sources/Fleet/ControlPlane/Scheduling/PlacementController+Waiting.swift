@@ -67,6 +67,7 @@ extension PlacementController {
     func withdraw(_ id: String) {
         admission.withdraw(id)
         endEviction(for: id)
+        endKeptRoom(for: id)
         guard let replicas = waiting.removeValue(forKey: id) else { return }
         requestsOfWorkload[replicas.workload]?.removeAll { $0 == id }
         if requestsOfWorkload[replicas.workload]?.isEmpty == true { requestsOfWorkload[replicas.workload] = nil }

@@ -12,6 +12,9 @@ public struct PlacementSettings: Sendable {
     public var roundCountMax = 256
     /// Whether more urgent work may take the place of less urgent, and projects what they are sure of.
     public var allowsEviction = true
+    /// How long room is kept, as it becomes free, for a request that has waited longer than patience allows; nil keeps
+    /// none. After as long again it may have its turn once more.
+    var roomKeepingSpan: TimeSpan? = .minutes(30)
 
     /// The usual settings.
     public init() {}
@@ -39,6 +42,10 @@ final class PlacementController {
     var leaving: [PlaceID: String] = [:]
     /// Those of them that are free, and kept until all are: else others would take them one by one.
     var vacated = Set<PlaceID>()
+    /// Room that is kept for the request that has waited too long.
+    var keptRoom: KeptRoom?
+    /// Until when no room is kept again for requests for which it was in vain.
+    var keptInVain: [String: Timestamp] = [:]
     /// Requests for which all room is made.
     var served: [String] = []
     /// Why workloads can't be placed as they are; empty for those that were mended.
@@ -51,7 +58,9 @@ final class PlacementController {
     /// Counts what may let in what did not fit before; what was tried since is not tried again.
     private(set) var roomEpoch = 0
     /// When something changes though nobody writes.
-    var nextDeadline: Timestamp? { (Array(protectedUntil.values) + evicting.values.map(\.until)).min() }
+    var nextDeadline: Timestamp? {
+        (Array(protectedUntil.values) + evicting.values.map(\.until) + [keptRoom?.until].compactMap(\.self)).min()
+    }
 
     // What must be compared with the scheduler's state, and nodes as it has them.
     private var hosts: [String: HostDescription] = [:]
@@ -116,6 +125,7 @@ final class PlacementController {
         changedPlaces = []
         endProtections(now: now)
         for id in evicting.keys.sorted() where evicting[id].map({ $0.until <= now }) ?? false { endEviction(for: id) }
+        endKeptRoom(now: now)
         for reference in unsettled.sorted() { synchronizeWaiting(reference, view) }
         unsettled = []
     }
