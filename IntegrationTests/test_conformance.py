@@ -63,8 +63,7 @@ def test_tensor_maps_pass_from_compute_capability_9_on(roost, tmp_path):
     assert len(report["cases"]) >= 10
 
 
-# Through shared memory, `copy.large` fails now and then once a pair of workers has served some runs; see 0002.
-@pytest.mark.parametrize("transport", ["unix"])
+@pytest.mark.parametrize("transport", ["unix", "shm"])
 def test_both_layers_pass_what_the_software_gpu_passes(tmp_path, transport):
     """The real driver's backend, whose driver is Roost's own library on a software vGPU: the results are the same."""
     inner, outer = (f"{transport}://{tmp_path}/{name}" for name in "io")

@@ -33,6 +33,21 @@ struct ContractTests {
         #expect(try machine.read(count, from: place) == values)
     }
 
+    @Test("copies go on where a context's copies were under way when it ended", arguments: Kind.allCases)
+    func copiesOutliveContexts(_ kind: Kind) throws {
+        let machine = try Machine(kind)
+        let count = (9 << 20) / 4
+        let places = try (0..<3).map { _ in try machine.allocate(UInt64(count * 4)) }
+        let values = (0..<count).map { UInt32(truncatingIfNeeded: $0 &* 2_654_435_761) }
+        // More bytes than there is staging memory, and what a context has lent is only taken back when it is needed.
+        for place in places {
+            let other = try machine.session.makeContext(flags: 0)
+            try machine.write(values, to: MemoryBox(address: place, byteCount: UInt64(count * 4)), in: other)
+            other.destroy()
+        }
+        for place in places { #expect(try machine.read(count, from: place) == values) }
+    }
+
     /// Writes a box full of one byte and looks whether just that comes back.
     private static func hasOwnBytes(_ byte: UInt8, _ stream: any BackendStream, _ box: MemoryBox) -> Bool {
         try? stream.copyToDevice(box) { buffer in

@@ -84,7 +84,8 @@ final class Machine {
         try write(values, to: MemoryBox(address: address, byteCount: UInt64(values.count * 4)))
     }
 
-    func write(_ values: [UInt32], to box: MemoryBox) throws {
+    func write(_ values: [UInt32], to box: MemoryBox, in context: (any BackendContext)? = nil) throws {
+        let stream = context?.defaultStream ?? stream
         try values.withUnsafeBytes { bytes in
             var offset = 0
             try stream.copyToDevice(box) { buffer in

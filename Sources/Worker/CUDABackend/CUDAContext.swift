@@ -25,6 +25,11 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
     private let isFatal = Atomic(false)
     private let lock = Lock()
     private var state = State()
+    /// Held while somebody asks for the state of one of the context's objects, and while one ends: to ask for one that
+    /// a driver does not have any more may be the end of the process.
+    private let asking = Lock()
+    /// Whether the driver's context went with all its objects; only touched under `asking`.
+    private var isGone = false
 
     var driver: CUDALibrary { session.driver }
 
@@ -80,11 +85,11 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
 
     /// Asks again and again until the answer is not "not ready": a thread inside the driver could not be called back
     /// when the client goes away. Close together at first, since most waits are short.
-    func wait(_ query: (CUcontext) -> CUresult) throws(BackendError) {
+    func wait(_ query: () -> CUresult) throws(BackendError) {
         var round = 0
         while true {
             try throwIfFatal()
-            let status = query(handle)
+            let status = query()
             if status == CUDA_SUCCESS { return }
             guard status == CUDA_ERROR_NOT_READY else {
                 let error = BackendError(CUDAFailure("cuStreamQuery", status))
@@ -99,15 +104,34 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
     /// Waits for all work, even of a session that ends; false when it takes too long.
     func drain(until deadline: UInt64) -> Bool {
         var round = 0
-        for stream in streams() {
-            while driver.query(handle, stream: stream.handle) == CUDA_ERROR_NOT_READY {
-                guard MonotonicClock.nanoseconds < deadline else { return false }
-                Backoff.pause(round)
-                round += 1
-            }
+        while hasUnfinishedWork() || hasUnfinishedOrphans() {
+            guard MonotonicClock.nanoseconds < deadline else { return false }
+            Backoff.pause(round)
+            round += 1
         }
         return true
     }
+
+    /// Whether streams that are gone have work that is not done.
+    private func hasUnfinishedOrphans() -> Bool {
+        lock.withLock { state.orphans }.contains { status(of: $0) == CUDA_ERROR_NOT_READY }
+    }
+
+    /// Whether an event was reached. The answer for one that went with the context is an error.
+    func status(of event: CUevent) -> CUresult {
+        asking.withLock { hasObjects ? driver.query(handle, event) : CUDA_ERROR_CONTEXT_IS_DESTROYED }
+    }
+
+    /// Whether a stream's work was done; an error for a stream that is gone.
+    func status(of stream: CUDAStream) -> CUresult {
+        asking.withLock {
+            hasObjects && !stream.isGone
+                ? driver.query(handle, stream: stream.handle) : CUDA_ERROR_CONTEXT_IS_DESTROYED
+        }
+    }
+
+    /// Whether the driver still has the context's objects; the caller holds `asking`.
+    private var hasObjects: Bool { isHome ? isSameHome : !isGone }
 
     func synchronize() throws(BackendError) {
         for stream in streams() { try stream.waitForWork() }
@@ -158,7 +182,10 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
         }
         guard isKnown else { return }
         if stream.hasUnfinishedWork(), let event = record(on: stream) { lock.withLock { state.orphans.append(event) } }
-        _ = try? perform { driver throws(CUDAFailure) in try driver.cuStreamDestroy_v2(stream.handle) }
+        asking.withLock {
+            stream.isGone = true
+            _ = try? perform { driver throws(CUDAFailure) in try driver.cuStreamDestroy_v2(stream.handle) }
+        }
     }
 
     /// An event without time, recorded on a stream.
@@ -200,18 +227,25 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
             if !state.isDestroyed { state.idleEvents.append(event) }
             return !state.isDestroyed
         }
-        if !isKept, isAlive { _ = try? driver.cuEventDestroy_v2(event) }
+        if !isKept { destroy(event) }
+    }
+
+    /// Ends an event, unless it went with the context.
+    func destroy(_ event: CUevent) {
+        asking.withLock { if hasObjects { _ = try? driver.cuEventDestroy_v2(event) } }
     }
 
     // MARK: - The end
 
     /// Whether the driver still has the context's objects. Those of the primary context do not end with a client's use
     /// of it, but when it is reset; then a driver may use their handles again.
-    var isAlive: Bool { isHome ? isSameHome : lock.withLock { !state.isDestroyed } }
+    var isAlive: Bool { asking.withLock { hasObjects } }
 
     private var isSameHome: Bool { generation == session.backend.homeGeneration }
 
     func destroy() {
+        // What the client frees from now on must not go while kernels use it, and nobody could tell any more.
+        if !session.isCancelled { _ = drain(until: MonotonicClock.nanoseconds &+ CUDASession.closeNanoseconds) }
         let old: State? = lock.withLock {
             guard !state.isDestroyed else { return nil }
             defer {
@@ -220,18 +254,23 @@ final class CUDAContext: BackendContext, @unchecked Sendable {
                 // They hold the context, and it holds them.
                 state.streams = []
                 state.idleEvents = []
+                state.orphans = []
             }
             return state
         }
         guard let old else { return }
         isFatal.store(true, ordering: .releasing)
         session.forget(self)
-        if !isHome || isSameHome {
-            _ = try? driver.cuCtxSetCurrent(handle)
-            for stream in old.streams.dropFirst() { _ = try? driver.cuStreamDestroy_v2(stream.handle) }
-            for event in old.idleEvents { _ = try? driver.cuEventDestroy_v2(event) }
+        asking.withLock {
+            if hasObjects {
+                _ = try? driver.cuCtxSetCurrent(handle)
+                for stream in old.streams.dropFirst() { _ = try? driver.cuStreamDestroy_v2(stream.handle) }
+                for event in old.idleEvents + old.orphans { _ = try? driver.cuEventDestroy_v2(event) }
+            }
+            for stream in old.streams { stream.isGone = true }
+            isGone = true
+            session.backend.giveBack(handle, isHome: isHome)
         }
-        session.backend.giveBack(handle, isHome: isHome)
     }
 }
 

@@ -14,10 +14,7 @@ final class CUDAEvent: BackendEvent, @unchecked Sendable {
         self.handle = handle
     }
 
-    deinit {
-        // A context takes its events with it.
-        if context.isAlive { _ = try? context.driver.cuEventDestroy_v2(handle) }
-    }
+    deinit { context.destroy(handle) }
 
     func record(on stream: any BackendStream) throws(BackendError) {
         guard let stream = stream as? CUDAStream else { throw BackendError(BackendStatus.invalidHandle) }
@@ -33,7 +30,7 @@ final class CUDAEvent: BackendEvent, @unchecked Sendable {
 
     func isComplete() throws(BackendError) -> Bool {
         try context.throwIfFatal()
-        let status = context.driver.query(context.handle, handle)
+        let status = context.status(of: handle)
         if status == CUDA_ERROR_NOT_READY { return false }
         guard status == CUDA_SUCCESS else {
             let error = BackendError(CUDAFailure("cuEventQuery", status))
@@ -44,7 +41,7 @@ final class CUDAEvent: BackendEvent, @unchecked Sendable {
     }
 
     func synchronize() throws(BackendError) {
-        try context.wait { context.driver.query($0, handle) }
+        try context.wait { context.status(of: handle) }
         // Prints what kernels printed.
         try context.perform { driver throws(CUDAFailure) in try driver.cuEventSynchronize(handle) }
         context.session.flushOutput()

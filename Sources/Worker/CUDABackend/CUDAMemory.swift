@@ -7,6 +7,12 @@ import Primitives
 struct CUDAPoint {
     let context: CUDAContext
     let event: CUevent
+
+    /// Whether the work before it was done; an error when it never will be.
+    var status: CUresult { context.status(of: event) }
+
+    /// Whether the work before it was done, or never will be.
+    var isReached: Bool { status != CUDA_ERROR_NOT_READY }
 }
 
 // SAFETY: everything that changes is only reached under `lock`.
@@ -191,33 +197,29 @@ final class CUDAMemory: @unchecked Sendable {
         reclaim()
     }
 
-    /// Lets go what nothing uses any more, without waiting.
-    func reclaim() {
+    /// Lets go what nothing uses any more, without waiting; whether something is left.
+    @discardableResult
+    func reclaim() -> Bool {
         while true {
             lock.acquire()
             guard let first = released.first else {
                 lock.release()
-                return
+                return false
             }
             // In order: a later release has recorded later points.
-            let isReached = first.points.allSatisfy {
-                driver.query($0.context.handle, $0.event) != CUDA_ERROR_NOT_READY
-            }
+            let isReached = first.points.allSatisfy(\.isReached)
             if isReached {
                 released.removeFirst()
                 for range in first.ranges { unmap(range.address, range.byteCount) }
             }
             lock.release()
-            guard isReached else { return }
+            guard isReached else { return true }
             for point in first.points { point.context.giveBack(point.event) }
         }
     }
 
-    /// Waits for what was released and gives all unused memory back to the driver.
-    func settle(_ wait: (CUDAPoint) throws(BackendError) -> Void) {
-        let points = lock.withLock { released.flatMap(\.points) }
-        for point in points { try? wait(point) }
-        reclaim()
+    /// Gives all unused memory back to the driver.
+    func disposeUnused() {
         lock.acquire()
         for chunk in chunks where chunk.useCount == 0 { dispose(chunk) }
         chunks.removeAll { $0.useCount == 0 }

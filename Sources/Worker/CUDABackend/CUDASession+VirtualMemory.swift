@@ -69,10 +69,11 @@ extension CUDASession {
 
     /// Waits for what was released and gives unused memory back to the driver.
     func settle() {
-        let wait = { (point: CUDAPoint) throws(BackendError) in
-            try point.context.wait { self.driver.query($0, point.event) }
+        var round = 0
+        while !isCancelled, objects.reclaim() || memory.reclaim() {
+            Backoff.pause(round)
+            round += 1
         }
-        objects.settle(wait)
-        memory.settle(wait)
+        memory.disposeUnused()
     }
 }

@@ -148,7 +148,7 @@ final class CUDASession: BackendSession {
     // MARK: - The end
 
     /// For how long a session that ends waits for its kernels.
-    private static let closeNanoseconds: UInt64 = 10_000_000_000
+    static let closeNanoseconds: UInt64 = 10_000_000_000
 
     func cancel() {
         cancelled.store(true, ordering: .releasing)
@@ -164,9 +164,10 @@ final class CUDASession: BackendSession {
         // A kernel that never ends keeps its memory until the process ends: nothing else stops it.
         guard areIdle else { return }
         objects.dispose()
-        for context in contexts { context.destroy() }
-        // A driver takes no memory back while the thread's context is spoiled.
+        // A driver takes no memory back while the thread's context is spoiled. Before the contexts go: the next session
+        // may take the primary one from then on.
         try? backend.heal()
+        for context in contexts { context.destroy() }
         _ = try? driver.cuCtxSetCurrent(backend.home)
         memory.dispose()
         staging.withLock { ring in

@@ -208,7 +208,7 @@ final class PendingDownload: @unchecked Sendable {
     /// Takes the bytes if they are there; nil when they are not yet, false when they never will be.
     func look(for buffer: DownloadBuffer) -> Bool? {
         guard let pinned else { return false }
-        let status = point.context.driver.query(point.context.handle, point.event)
+        let status = point.status
         guard status != CUDA_ERROR_NOT_READY else { return nil }
         if status == CUDA_SUCCESS {
             buffer.bytes.copyMemory(from: UnsafeRawBufferPointer(rebasing: pinned.bytes[..<buffer.bytes.count]))

@@ -16,6 +16,8 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
     /// What a graph that is being captured from the stream keeps; set before anybody else knows the stream. Nobody may
     /// ask for the state of such a stream.
     private(set) var captured: CapturedResources?
+    /// Whether the driver's stream ended. Only the context touches it, under a lock of its own.
+    var isGone = false
 
     init(context: CUDAContext, handle: CUstream?, isOwned: Bool) {
         self.context = context
@@ -40,7 +42,7 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
     func hasUnfinishedWork() -> Bool {
         let count = submitted.load(ordering: .relaxed)
         guard finished.load(ordering: .relaxed) != count, captured == nil else { return false }
-        guard driver.query(context.handle, stream: handle) != CUDA_ERROR_NOT_READY else { return true }
+        guard context.status(of: self) != CUDA_ERROR_NOT_READY else { return true }
         finished.store(count, ordering: .relaxed)
         return false
     }
@@ -49,7 +51,7 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
     func waitForWork() throws(BackendError) {
         let count = submitted.load(ordering: .relaxed)
         if finished.load(ordering: .relaxed) == count { return try context.throwIfFatal() }
-        try context.wait { driver.query($0, stream: handle) }
+        try context.wait { context.status(of: self) }
         finished.store(count, ordering: .relaxed)
     }
 
@@ -63,7 +65,7 @@ final class CUDAStream: BackendStream, @unchecked Sendable {
 
     func isIdle() throws(BackendError) -> Bool {
         try context.throwIfFatal()
-        let status = driver.query(context.handle, stream: handle)
+        let status = context.status(of: self)
         if status == CUDA_ERROR_NOT_READY { return false }
         try check(status, "cuStreamQuery")
         return true

@@ -40,25 +40,21 @@ final class DriverObjects: @unchecked Sendable {
         reclaim()
     }
 
-    /// Lets go what nothing uses any more, without waiting.
-    func reclaim() {
-        let over = lock.withLock { () -> [Entry] in
-            guard !retired.isEmpty else { return [] }
+    /// Lets go what nothing uses any more, without waiting; whether something is left.
+    @discardableResult
+    func reclaim() -> Bool {
+        let (over, isLeft) = lock.withLock { () -> ([Entry], Bool) in
+            guard !retired.isEmpty else { return ([], false) }
             var over: [Entry] = []
             var rest: [Entry] = []
             for entry in retired {
                 if entry.points.allSatisfy(\.isReached) { over.append(entry) } else { rest.append(entry) }
             }
             retired = rest
-            return over
+            return (over, !rest.isEmpty)
         }
         for entry in over { end(entry) }
-    }
-
-    /// Waits for all points and lets go what waited for them.
-    func settle(_ wait: (CUDAPoint) throws(BackendError) -> Void) {
-        for point in lock.withLock({ retired.flatMap(\.points) }) { try? wait(point) }
-        reclaim()
+        return isLeft
     }
 
     /// Lets everything go; nothing runs any more.
@@ -78,9 +74,4 @@ final class DriverObjects: @unchecked Sendable {
         }
         entry.dispose(entry.context.driver)
     }
-}
-
-extension CUDAPoint {
-    /// Whether the work before it was done, or never will be.
-    var isReached: Bool { context.driver.query(context.handle, event) != CUDA_ERROR_NOT_READY }
 }

@@ -54,7 +54,7 @@ final class StagedReading {
     private func deliver(_ send: (UnsafeRawBufferPointer) -> Bool) throws(BackendError) -> Bool {
         let piece = onTheWay.removeFirst()
         do throws(BackendError) {
-            try stream.context.wait { ring.query(piece, $0) }
+            try stream.context.wait { ring.status(of: piece) }
         } catch {
             ring.giveUp(piece)
             throw error
@@ -62,13 +62,5 @@ final class StagedReading {
         isWanted = send(UnsafeRawBufferPointer(piece.buffer))
         ring.free(piece)
         return isWanted
-    }
-}
-
-extension StagingRing {
-    /// Whether the driver is done with a piece, as a status.
-    fileprivate func query(_ piece: Piece, _ context: CUcontext) -> CUresult {
-        guard let event = event(of: piece) else { return CUDA_SUCCESS }
-        return driver.query(context, event)
     }
 }

@@ -20,6 +20,8 @@ final class StagingRing: @unchecked Sendable {
         fileprivate var point: CUDAPoint?
         fileprivate var isFree = false
         fileprivate var isRead = false
+        /// Whether only the driver uses the piece.
+        fileprivate var isLent: Bool { point != nil && !isRead }
 
         fileprivate init(buffer: UnsafeMutableRawBufferPointer, start: Int) {
             self.buffer = buffer
@@ -44,9 +46,11 @@ final class StagingRing: @unchecked Sendable {
     /// Takes a piece; where the ring is full, it waits for the oldest one, or answers nil.
     func take(_ byteCount: Int, for context: CUDAContext, waits: Bool = true) throws(BackendError) -> Piece? {
         let count = min(max(byteCount, 1), StagingRing.pieceByteCountMax)
+        var round = 0
         while true {
             try context.throwIfFatal()
             monitor.lock()
+            takeBack()
             removeFree()
             if let start = place(count) {
                 let buffer = UnsafeMutableRawBufferPointer(start: memory + start, count: count)
@@ -56,16 +60,12 @@ final class StagingRing: @unchecked Sendable {
                 monitor.unlock()
                 return piece
             }
-            let oldest = pieces.first
-            // A piece that somebody will read is only that one's to free.
-            let point = oldest.flatMap { $0.isRead ? nil : $0.point }
-            if waits, point == nil { monitor.wait(nanoseconds: 1_000_000) }
+            let isLent = pieces.first.map(\.isLent) ?? false
+            if waits, !isLent { monitor.wait(nanoseconds: 1_000_000) }
             monitor.unlock()
             guard waits else { return nil }
-            if let oldest, let point {
-                try context.wait { driver.query($0, point.event) }
-                free(oldest)
-            }
+            if isLent { Backoff.pause(round) }
+            round += 1
         }
     }
 
@@ -101,14 +101,23 @@ final class StagingRing: @unchecked Sendable {
         if let point { point.context.giveBack(point.event) }
     }
 
-    /// What a lent piece waits for.
-    func event(of piece: Piece) -> CUevent? { monitor.withLock { piece.point?.event } }
+    /// Whether the driver is done with a piece.
+    func status(of piece: Piece) -> CUresult { monitor.withLock { piece.point }?.status ?? CUDA_SUCCESS }
 
     /// Has those who wait look whether the session ends.
     func wake() { monitor.withLock { monitor.signalAll() } }
 
     /// Gives the memory back; no copy runs any more.
     func dispose() { PinnedMemory.free(memory, StagingRing.byteCount, driver) }
+
+    /// Takes the oldest piece back where the driver is done with it, or its context is gone: the ring outlives contexts.
+    /// A piece that somebody will read is only that one's to free.
+    private func takeBack() {
+        guard let oldest = pieces.first, oldest.isLent, let point = oldest.point, point.isReached else { return }
+        oldest.isFree = true
+        oldest.point = nil
+        point.context.giveBack(point.event)
+    }
 
     private func removeFree() {
         while let first = pieces.first, first.isFree { pieces.removeFirst() }
