@@ -89,7 +89,9 @@ public struct ControlServer: Service {
         let limits = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
         let http = HTTPServerBuilder.http1(
-            configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(75), httpDecoderConfiguration: limits))
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [MalformedRequestHandler.Installer()], idleTimeout: .seconds(75),
+                httpDecoderConfiguration: limits))
         guard let certificatePath = settings.certificatePath, let keyPath = settings.keyPath else { return http }
         let configuration: TLSConfiguration
         do {
