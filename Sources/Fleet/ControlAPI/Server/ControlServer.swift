@@ -59,10 +59,15 @@ public struct ControlServer: Service {
         self.onListening = onListening
     }
 
-    /// Serves until the task is cancelled or a graceful shutdown begins.
+    /// Serves until the task is cancelled or a graceful shutdown begins. A shutdown waits for requests that are being
+    /// answered; those that would go on are ended, and their clients come again, here or elsewhere.
     public func run() async throws {
         try await prepare()
-        try await application().run()
+        try await withGracefulShutdownHandler {
+            try await application().run()
+        } onGracefulShutdown: { [service] in
+            service.endWaits()
+        }
     }
 
     /// Makes what the API needs in the store.
@@ -109,7 +114,7 @@ public struct ControlServer: Service {
     }
 }
 
-/// Follows the store while the server runs, and ends all watches when it stops, so that it need not wait for them.
+/// Follows the store while the server runs: it is told to stop once the server has.
 private struct WatchService: Service {
     let service: ControlService
 
