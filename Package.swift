@@ -240,7 +240,7 @@ let runtimeTargets: [Target] = [
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
     tests("Admission", uses: ["Admission"]),
-    tests("ControlPlane", uses: ["ControlPlane", "Admission", "FleetModel"]),
+    tests("ControlPlane", uses: ["ControlPlane", "Admission", "FleetModel", "FleetStore", log]),
     tests("Simulation", uses: ["Simulation"]),
     tests("Scheduling", uses: ["Scheduling", "SchedulingExperiments"]),
     tests("FleetStore", uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore", "StoreTestKit", "store-crash"]),
@@ -248,7 +248,7 @@ let runtimeTargets: [Target] = [
         "ControlAPI",
         uses: [
             "ControlAPI", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes, httpClient, jwt,
-            cryptoExtras, log,
+            cryptoExtras, lifecycle, log,
         ] + nio),
     tests("Manifests", uses: ["Manifests", "FleetModel"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),

@@ -1,7 +1,6 @@
 """The control plane's server as a process: its files, its end, and requests that nobody thought of."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -82,7 +81,25 @@ def test_other_machines_need_tls_and_tokens(tmp_path, options):
     assert "can be reached from other machines" in program.finish(status=1)
 
 
-@pytest.mark.skipif("API_FUZZ_SECONDS" not in os.environ, reason="server and document still disagree: design 0010")
+def test_a_signal_ends_the_server_though_clients_watch(tmp_path):
+    """Each watch is told to come again and ends; the server has nobody left to wait for."""
+    server = Server(tmp_path / "state")
+    headers = {"Authorization": f"Bearer {server.token}"}
+    watches = []
+    for kind in ["projects", "pools", "nodes"] * 10:
+        request = urllib.request.Request(f"{server.address}/api/v1/{kind}?watch=true", headers=headers)
+        watch = urllib.request.urlopen(request, timeout=60)
+        while json.loads(watch.readline())["type"] != "PROGRESS":
+            pass
+        watches.append(watch)
+    output = server.stop()
+    for watch in watches:
+        assert json.loads(watch.readline())["problem"]["status"] == 503
+        assert watch.readline() == b""
+    assert server.program.process.returncode == 0
+    assert "ended before the last requests were answered" not in output
+
+
 def test_requests_made_from_the_document_find_nothing(tmp_path):
     """schemathesis: no server error, no status, body or header that the document does not name, no bad value taken."""
     run = subprocess.run(["bash", ROOT / "Scripts" / "api-fuzz.sh"], cwd=ROOT, capture_output=True, text=True, timeout=400)

@@ -6,7 +6,7 @@ import re
 import select
 import socket
 import subprocess
-import tempfile
+import threading
 import time
 import urllib.request
 from pathlib import Path
@@ -20,13 +20,19 @@ class Server:
 
     def __init__(self, program, store, folder):
         self.process = subprocess.Popen(
-            [program, "serve", "--listen", "127.0.0.1:0", "--store", store, "--state-dir", folder, "--rate-limit", "1e9"],
+            [program, "serve", "--listen", "127.0.0.1:0", *store, "--state-dir", folder, "--rate-limit", "1e9"],
             stderr=subprocess.PIPE, text=True)
+        lines = []
         for line in self.process.stderr:
+            lines.append(line)
             found = re.search(r"address=http://127.0.0.1:(\d+)", line)
             if found:
                 self.port = int(found[1])
                 break
+        else:
+            raise SystemExit(f"the server ended before it listened:\n{''.join(lines)}")
+        # A pipe that nobody reads would hold the server up in the end.
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
         self.token = (Path(folder) / "admin.token").read_text().strip()
 
     def put(self, path, body):
@@ -92,6 +98,8 @@ def main():
     parser.add_argument("--server", required=True)
     parser.add_argument("--seconds", type=int, default=10)
     parser.add_argument("--store", default="sqlite")
+    parser.add_argument("--etcd", help="the client URL of an empty etcd, for --store etcd")
+    parser.add_argument("--folder", required=True, help="a folder for the server's state that is made here")
     parser.add_argument("--watchers", type=int, default=1000)
     parser.add_argument("--output", required=True)
     options = parser.parse_args()
@@ -108,23 +116,23 @@ def main():
             tell(f"api-{name}{suffix}-p50", p50, "ms")
             tell(f"api-{name}{suffix}-p99", p99, "ms")
 
-    with tempfile.TemporaryDirectory() as folder:
-        server = Server(options.server, options.store, folder)
-        try:
-            for index in range(100):
-                server.put(f"/api/v1/pools/p{index}", {"spec": {}})
-            measure("")
-            watchers = open_watchers(server, options.watchers)
-            times = spread(server, watchers, 20)
-            tell(f"api-watch-{options.watchers}-p50", times[len(times) // 2], "ms")
-            tell(f"api-watch-{options.watchers}-max", times[-1], "ms")
-            for watcher in watchers:
-                watcher.close()
-            with open(f"/proc/{server.process.pid}/status") as status:
-                tell("api-resident", int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024, "MiB")
-        finally:
-            server.process.terminate()
-            server.process.wait(20)
+    store = ["--store", options.store] + (["--etcd", options.etcd] if options.etcd else [])
+    server = Server(options.server, store, options.folder)
+    try:
+        for index in range(100):
+            server.put(f"/api/v1/pools/p{index}", {"spec": {}})
+        measure("")
+        watchers = open_watchers(server, options.watchers)
+        times = spread(server, watchers, 20)
+        tell(f"api-watch-{options.watchers}-p50", times[len(times) // 2], "ms")
+        tell(f"api-watch-{options.watchers}-max", times[-1], "ms")
+        for watcher in watchers:
+            watcher.close()
+        with open(f"/proc/{server.process.pid}/status") as status:
+            tell("api-resident", int(re.search(r"VmRSS:\s+(\d+)", status.read())[1]) / 1024, "MiB")
+    finally:
+        server.process.terminate()
+        server.process.wait(20)
     Path(options.output).write_text(json.dumps({"store": options.store, "results": results}, indent=2) + "\n")
 
 

@@ -67,6 +67,30 @@ struct DocumentTests {
         for code in Problem.Code.allCases { #expect(page.contains("`\(code.rawValue)`"), "\(code)") }
     }
 
+    @Test(
+        "What the reader takes fits the document's pattern, and what fits no pattern is refused",
+        arguments: [
+            (
+                .memory, ["0", "4GiB", "1.5 GB", "512m", ".5G ", "1073741824", "2TiB", "8b"],
+                ["", "GiB", "4 Gi", "-1G", "1e3"]
+            ),
+            (
+                .compute, ["50%", "5 %", "12.5TFLOPS", "12.5 TF", "3tf", ".5TF", "5.TFLOPS"],
+                ["", "%", "+5%", "5.5%", "1e3TF", "0x10TF", "nanTF", "-1TF", "5 T F", "."]
+            ),
+            (.percent(max: 1000), ["0%", "100%", "0005%", "7 %"], ["", "%", "+5%", "5", "1.5%"]),
+            (.span, ["90s", "1h30m", "0000000009ms", "2d"], ["", "5", "m", "5x", "-1s", "+1s", "1 s"]),
+        ] as [(FieldType, [String], [String])])
+    func forms(_ type: FieldType, _ right: [String], _ wrong: [String]) throws {
+        let pattern = try Regex(try #require(SchemaWriter.schema(type)["pattern"]?.text))
+        let field = [FieldSchema("x", type, "")]
+        for text in right + wrong {
+            let isRight = SchemaCheck.problems(in: ["x": .string(text)], fields: field, path: "").isEmpty
+            #expect(isRight == right.contains(text), "\(text)")
+            #expect(try (pattern.wholeMatch(in: text) != nil) == right.contains(text), "\(text)")
+        }
+    }
+
     @Test("The schemas of messages have the fields that their Swift types write")
     func schemas() throws {
         let now = Timestamp(milliseconds: 1)

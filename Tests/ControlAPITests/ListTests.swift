@@ -36,8 +36,9 @@ struct ListTests {
         let fixture = try await APIFixture()
         try await fixture.run { api in
             for text in ["5 /tokens/a", "5 /pools", "x /pools/a", "-1 /pools/a", "5 /pools/../tokens/a"] {
-                let token = Data(text.utf8).base64EncodedString().replacingOccurrences(of: "=", with: "")
-                #expect(try await api.get("/api/v1/pools?continue=\(token)").status == 400, "\(text)")
+                let token = Data(text.utf8).base64EncodedString()
+                    .replacingOccurrences(of: "/", with: "_").replacingOccurrences(of: "=", with: "")
+                #expect(try await api.get("/api/v1/pools?continue=\(token)").status == 422, "\(text)")
             }
             for _ in 0..<3 { _ = try await api.put("/api/v1/pools/a", ["metadata": ["labels": ["x": "1"]]]) }
             let page = PageToken.text(StoreContinuation(revision: .zero, after: try StoreKey("/pools/a")))
@@ -61,6 +62,20 @@ struct ListTests {
             let escaped = selector.replacingOccurrences(of: "!", with: "%21")
             #expect(names(try await api.get("/api/v1/pools?labels=\(escaped)")) == expected)
         }
+    }
+
+    @Test(
+        "What is a selector is the same here and in the OpenAPI document",
+        arguments: [
+            ("a", true), ("!a", true), ("a=", true), ("a!=b c", true), ("a=b,!c", true), ("a=\u{338}b", true),
+            (String(repeating: "k", count: 128), true), (String(repeating: "k", count: 129), false), ("", false),
+            ("!", false), ("!a=b", false), ("!a!=b", false), ("a=b=c", false), ("a!b", false), ("a=!b", false),
+            ("a,", false), (",a", false), ("a,\u{301}", false), ("a b", false), ("=a", false),
+        ])
+    func selectors(_ text: String, _ isRight: Bool) throws {
+        let pattern = try Regex(LabelSelector.pattern).matchingSemantics(.unicodeScalar)
+        #expect((LabelSelector(text) != nil) == isRight)
+        #expect((try pattern.wholeMatch(in: text) != nil) == isRight)
     }
 
     @Test("A selector that fits little looks at a bounded part of the store for each answer")

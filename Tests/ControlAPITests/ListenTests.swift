@@ -95,6 +95,20 @@ struct ListenTests {
         }
     }
 
+    @Test("What is no HTTP request is refused with a problem as everything else is")
+    func malformed() async throws {
+        let fixture = try await APIFixture()
+        try await withServer(fixture) { port in
+            let path = "/api/v1/pools?labels=" + String(repeating: "x", count: 20 << 10)
+            let response = try await get(port, path, token: fixture.admin)
+            #expect(response.status == .badRequest)
+            #expect(response.headers.first(name: "Content-Type") == "application/problem+json")
+            let body = try await response.body.collect(upTo: 1 << 20)
+            let problem = try JSONDecoder().decode(Problem.self, from: Data(body.readableBytesView))
+            #expect(problem.code == .badRequest && problem.detail.contains("too long"))
+        }
+    }
+
     @Test("Headers that are too long close the connection")
     func longHeaders() async throws {
         let fixture = try await APIFixture()

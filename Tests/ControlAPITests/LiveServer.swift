@@ -49,11 +49,12 @@ func poll(_ isSo: () async throws -> Bool) async throws {
 
 /// Sends a request to loopback.
 func get(
-    _ port: Int, _ path: String, token: String?, scheme: String = "http", client: HTTPClient = .shared
+    _ port: Int, _ path: String, token: String?, scheme: String = "http", client: HTTPClient = .shared,
+    within span: TimeAmount = .seconds(20)
 ) async throws -> HTTPClientResponse {
     var request = HTTPClientRequest(url: "\(scheme)://127.0.0.1:\(port)\(path)")
     if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
-    return try await client.execute(request, timeout: .seconds(20))
+    return try await client.execute(request, timeout: span)
 }
 
 /// The lines of a stream, one after the other.

@@ -17,7 +17,7 @@ final class MockOperations: FleetOperations {
 
     func plan(_ workloads: [Resource<WorkloadSpec>]) async throws -> Plan {
         var plan = Plan()
-        plan.placements = workloads.map { Plan.Placement(workload: $0.reference, replica: 0) }
+        plan.placements = workloads.map { Plan.PlannedReplica(workload: $0.reference, replica: 0) }
         plan.pricePerHour = 1.5
         plan.currency = "USD"
         return plan

@@ -23,9 +23,14 @@ struct RequestTests {
             #expect(query.problem?.detail.contains("did you mean labels?") == true)
             for bad in [
                 "limit=0", "limit=x", "limit=1001", "limit=5&limit=6", "watch=yes", "labels=", "labels=a=b=c",
-                "continue=x", "continue=%zz", "revision=1",
+                "continue=x/", "continue=%zz",
             ] {
                 #expect(try await api.get("/api/v1/pools?\(bad)").status == 400, "\(bad)")
+            }
+            // Right one by one, wrong together or here.
+            for bad in ["continue=x", "revision=1", "watch=true&limit=5", "watch=false&revision=1"] {
+                let reply = try await api.get("/api/v1/pools?\(bad)")
+                #expect(reply.status == 422 && reply.problem?.code == .invalid, "\(bad)")
             }
             #expect(try await api.get("/api/v1/pools/UPPER").status == 400)
             #expect(try await api.get("/api/v1/pools/%2e%2e%2f").status == 400)
@@ -34,6 +39,18 @@ struct RequestTests {
             #expect(type.status == 415)
             #expect(type.headers[.contentType] == "application/problem+json")
             #expect(type.problem?.instance?.isEmpty == false)
+        }
+    }
+
+    @Test("A problem of the whole body names no field", arguments: ["/api/v1/nodes:join", "/api/v1/tokens"])
+    func wholeBody(_ path: String) async throws {
+        try await APIFixture().run { api in
+            for body: JSONValue in [[1], "x", 5, .null] {
+                let reply = try await api.post(path, body)
+                #expect(reply.status == 422)
+                let problem = try #require(reply.json["problems"]?.elements?.first)
+                #expect(problem["field"] == nil && problem["reason"]?.text?.isEmpty == false, "\(reply.text)")
+            }
         }
     }
 

@@ -1,10 +1,13 @@
 import FleetModel
 import FleetStore
+import Foundation
 import HTTPTypes
 import HummingbirdTesting
 import NIOCore
 import Synchronization
 import Testing
+
+@testable import ControlAPI
 
 @Suite("Routes of resources")
 struct ResourceRouteTests {
@@ -85,6 +88,40 @@ struct ResourceRouteTests {
             #expect(inBody.status == 412)
             let otherUID = try await api.put("/api/v1/pools/a", ["metadata": ["uid": "other"], "spec": [:]])
             #expect(otherUID.status == 409)
+        }
+    }
+
+    @Test("A body is looked at before the condition under which it would count")
+    func bodyFirst() async throws {
+        try await APIFixture().run { api in
+            let old = try #require(try await api.put("/api/v1/pools/a", [:]).etag)
+            _ = try await api.put("/api/v1/pools/a", ["spec": ["remote": true]])
+            let headers: HTTPFields = [.ifMatch: old]
+            for body: JSONValue in [["spec": ["remote": 5]], ["spec": []], ["other": 1], [1], ["metadata": 1]] {
+                #expect(try await api.put("/api/v1/pools/a", body, headers: headers).status == 422, "\(body)")
+                #expect(try await api.patch("/api/v1/pools/a", body, headers: headers).status == 422, "\(body)")
+            }
+            let labels: JSONValue = ["metadata": ["labels": "x"]]
+            #expect(try await api.patch("/api/v1/pools/none", labels, headers: headers).status == 422)
+        }
+    }
+
+    @Test(
+        "A spec may be left out where the document says so: where no field of it is needed",
+        arguments: ResourceKind.allCases)
+    func specLeftOut(_ kind: ResourceKind) async throws {
+        let fixture = try await APIFixture()
+        let system = try await fixture.token("loop", Grant(.system))
+        let document = try JSONDecoder().decode(JSONValue.self, from: Data(try OpenAPIDocument.text()))
+        let schema = document["components"]?["schemas"]?["\(kind.rawValue)Replacement"]
+        let isNeeded = schema?["required"]?.elements?.contains("spec") ?? false
+        try await fixture.run { api in
+            let folder = kind.isInProject ? "/api/v1/projects/default/\(kind.plural)" : "/api/v1/\(kind.plural)"
+            for body: JSONValue in [[:], ["spec": .null], ["metadata": ["name": "x", "labels": .null]]] {
+                let reply = try await api.with(system).put("\(folder)/x?dryRun=true", body)
+                #expect((reply.status == 422) == isNeeded, "\(reply.text)")
+                #expect([201, 422].contains(reply.status))
+            }
         }
     }
 

@@ -97,7 +97,7 @@ struct GangTests {
                 members: (0..<8).map { Fleets.request("g\($0)", devices: 1, milli: 900) }, minimumMembers: 3,
                 topology: TopologyConstraint(level: .rack, isHard: number % 2 == 0))
             _ = try asked.placements(for: gang)
-            _ = try asked.explanation(of: Fleets.request("why", devices: 8, milli: 1000))
+            _ = try asked.diagnosis(of: Fleets.request("why", devices: 8, milli: 1000))
             _ = try asked.preemption(for: [Fleets.request("urgent", devices: 4, milli: 1000)])
             let placement = try asked.placement(for: request)
             #expect(placement == (try unasked.placement(for: request)))

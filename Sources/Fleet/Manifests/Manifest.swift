@@ -36,8 +36,8 @@ public struct Manifest: Sendable, Hashable {
     /// The problem of a field with its place.
     public func issue(_ problem: FieldProblem) -> ManifestReadError.Issue {
         ManifestReadError.Issue(
-            file: file, document: document, line: line(of: problem.field),
-            message: problem.field.isEmpty ? problem.reason : problem.description)
+            file: file, document: document, line: line(of: problem.field ?? ""),
+            message: problem.description)
     }
 
     /// The line of a field, or of what it would stand in.

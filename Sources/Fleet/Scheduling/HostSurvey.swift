@@ -8,12 +8,12 @@ struct HostSurvey {
     private let probe: Probe
     private(set) var hostCount = 0
     private(set) var deviceCount = 0
-    /// By the order of `Explanation.Reason.allCases`.
-    private(set) var hostCounts = [Int](repeating: 0, count: Explanation.Reason.allCases.count)
-    private(set) var deviceCounts = [Int](repeating: 0, count: Explanation.Reason.allCases.count)
+    /// By the order of `Diagnosis.Reason.allCases`.
+    private(set) var hostCounts = [Int](repeating: 0, count: Diagnosis.Reason.allCases.count)
+    private(set) var deviceCounts = [Int](repeating: 0, count: Diagnosis.Reason.allCases.count)
     private(set) var nearest: (miss: Int64, host: Int)?
     /// For each resource the most that a host has of it where nothing else is missing.
-    private(set) var best: [(reason: Explanation.Reason, amount: Int32)] =
+    private(set) var best: [(reason: Diagnosis.Reason, amount: Int32)] =
         [(.cpu, 0), (.memory, 0), (.compute, 0), (.vram, 0), (.devices, 0)]
     private(set) var cordonedFit: Int?
     private(set) var evictable: [Int] = []
@@ -31,7 +31,7 @@ struct HostSurvey {
         hostCounts[Int(HostSurvey.place(of: reason))] += 1
     }
 
-    private static func place(of reason: Explanation.Reason) -> Int {
+    private static func place(of reason: Diagnosis.Reason) -> Int {
         switch reason {
         case .notReady: 0
         case .cordoned: 1
@@ -49,7 +49,7 @@ struct HostSurvey {
         }
     }
 
-    private mutating func lookAtHost(_ host: Int) -> Explanation.Reason {
+    private mutating func lookAtHost(_ host: Int) -> Diagnosis.Reason {
         let hosts = scorer.hosts
         if hosts.isOpen[host] == 0 {
             guard let description = scorer.state.descriptions[host], description.isReady else { return .notReady }
@@ -94,7 +94,7 @@ struct HostSurvey {
         for device in first..<(first + Int(scorer.hosts.deviceCount[host])) {
             let need = probe.needs[Int(devices.model[device])]
             let status = devices.status[device]
-            let reason: Explanation.Reason?
+            let reason: Diagnosis.Reason?
             let wanted = scorer.wanted(of: device, probe)
             if !status.isHealthy {
                 reason = .unhealthy

@@ -97,7 +97,7 @@ public final class Scheduler {
         refreshPopularity(tolerance: -1)
     }
 
-    /// Where a workload goes, or nil when it fits nowhere; `explanation(of:)` says why.
+    /// Where a workload goes, or nil when it fits nowhere; `diagnosis(of:)` says why.
     ///
     /// Local first: devices on other hosts than the program are looked for only when no host has room for both.
     public func placement(for request: WorkloadRequest) throws(SchedulingError) -> Placement? {

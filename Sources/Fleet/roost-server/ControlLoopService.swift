@@ -70,6 +70,8 @@ struct FleetOperationsAdapter: FleetOperations {
         return try await translated { try await service.heartbeat(node: node, request) }
     }
 
+    func endWaits() async { await service.endWaits() }
+
     /// The only place where the control plane's errors become the API's.
     private func translated<Value>(_ body: () async throws -> Value) async throws -> Value {
         do {

@@ -12,6 +12,8 @@ import UnixSignals
 /// Puts the server's parts together.
 struct ServerAssembly {
     private static let version = "0.1.0"
+    /// How long requests that are being answered may take once a signal has come.
+    private static let lastSpan = Duration.seconds(5)
 
     private let store: any FleetStore
     private let server: ControlServer
@@ -75,10 +77,14 @@ struct ServerAssembly {
 
     /// Serves until a signal ends it.
     func run() async throws {
-        let group = ServiceGroup(
-            configuration: ServiceGroupConfiguration(
-                services: [control, monitoring, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
-        try await group.run()
+        var configuration = ServiceGroupConfiguration(
+            services: [control, monitoring, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+        configuration.maximumGracefulShutdownDuration = ServerAssembly.lastSpan
+        do {
+            try await ServiceGroup(configuration: configuration).run()
+        } catch is CancellationError {
+            logger.warning("ended before the last requests were answered")
+        }
         await store.close()
     }
 

@@ -132,11 +132,11 @@ public struct ScaleExperiment {
         return figures
     }
 
-    /// The verdict about a request that fits nowhere, with its explanation, and who would have to leave for another.
+    /// The verdict about a request that fits nowhere, with its diagnosis, and who would have to leave for another.
     public func verdicts(_ scheduler: Scheduler, prefix: String) throws(SchedulingError) -> [Figure] {
         let large = WorkloadRequest(
             id: "large", cpuMilli: 90_000, memoryMiB: 300_000, devices: DeviceDemand(count: 16, compute: .milli(1000)))
-        let why = try worst { () throws(SchedulingError) in try scheduler.explanation(of: large).placement == nil }
+        let why = try worst { () throws(SchedulingError) in try scheduler.diagnosis(of: large).placement == nil }
         let gang = GangRequest(
             members: (0..<10).map { number in
                 WorkloadRequest(

@@ -137,11 +137,11 @@ struct ManifestCommandTests {
     @Test("plan shows places, cost and who waits")
     func plan() async throws {
         let train = ResourceReference(kind: .workload, name: "train")
-        var placed = Plan.Placement(workload: train, replica: 0)
+        var placed = Plan.PlannedReplica(workload: train, replica: 0)
         placed.node = "gpu-7"
         placed.devices = ["gpu-0"]
         placed.message = "It would take the place of old."
-        var waiting = Plan.Placement(workload: train, replica: 1)
+        var waiting = Plan.PlannedReplica(workload: train, replica: 1)
         waiting.message = "no device has 80GiB"
         var answer = Plan()
         answer.placements = [placed, waiting]

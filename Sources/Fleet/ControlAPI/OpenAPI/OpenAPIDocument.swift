@@ -88,11 +88,12 @@ public enum OpenAPIDocument {
         case .boolean: ["type": "boolean"]
         case .selector:
             [
-                "type": "string", "maxLength": 1024,
-                "pattern": "^[A-Za-z0-9._/-]+(!?=[A-Za-z0-9._/-]*)?(,[A-Za-z0-9._/-]+(!?=[A-Za-z0-9._/-]*)?)*$",
+                "type": "string", "maxLength": .integer(Int64(LabelSelector.countMax)),
+                "pattern": .string(LabelSelector.pattern),
             ]
         case .text(let max): ["type": "string", "minLength": 1, "maxLength": .integer(Int64(max))]
-        case .entityTag: ["type": "string", "pattern": #"^(\*|"[0-9]{1,18}")$"#]
+        case .base64(let max): ["type": "string", "pattern": .string("^[A-Za-z0-9_-]{1,\(max)}$")]
+        case .entityTag: ["type": "string", "pattern": #"^(|\*|(W/)?"[!#-~]*")$"#]
         }
     }
 
@@ -110,10 +111,9 @@ public enum OpenAPIDocument {
     }
 
     private static func codes(_ route: Route) -> [Problem.Code] {
-        var codes = route.problems + [.tooManyRequests, .internal, .unavailable, .methodNotAllowed]
+        var codes = route.problems + [.badRequest, .tooManyRequests, .internal, .unavailable, .methodNotAllowed]
         if case .open = route.access {} else { codes += [.unauthenticated, .forbidden] }
         if route.operation == "createToken" || route.operation == "plan" { codes += [.forbidden] }
-        if !route.parameters.isEmpty || route.body != nil { codes += [.badRequest] }
         if route.body != nil { codes += [.timeout, .tooLarge, .unsupportedMediaType] }
         return codes
     }

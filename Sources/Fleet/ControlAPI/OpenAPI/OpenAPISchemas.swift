@@ -7,6 +7,7 @@ enum OpenAPISchemas {
     static func schema(_ body: RouteBody) -> JSONValue {
         switch body {
         case .manifest(let kind): reference("\(kind.rawValue)Manifest")
+        case .replacement(let kind): reference("\(kind.rawValue)Replacement")
         case .mergePatch(let kind): reference("\(kind.rawValue)Patch")
         case .status: reference("StatusChange")
         case .object(let name): reference(name)
@@ -18,7 +19,8 @@ enum OpenAPISchemas {
         for kind in ResourceKind.allCases {
             schemas[kind.rawValue] = resource(kind)
             schemas["\(kind.rawValue)Spec"] = SchemaWriter.object(kind.type.fields, summary: kind.summary)
-            schemas["\(kind.rawValue)Manifest"] = manifest(kind)
+            schemas["\(kind.rawValue)Manifest"] = manifest(kind, isNamed: false)
+            schemas["\(kind.rawValue)Replacement"] = manifest(kind, isNamed: true)
             schemas["\(kind.rawValue)Patch"] = patch
             schemas["\(kind.rawValue)List"] = list(kind)
         }
@@ -41,7 +43,7 @@ enum OpenAPISchemas {
     ]
 
     private static let fieldProblem: [FieldSchema] = [
-        .required("field", .text(max: 1024), "The field, such as spec.resources.memory."),
+        FieldSchema("field", .text(max: 1024), "The field, such as spec.resources.memory; without it, the whole body."),
         .required("reason", .text(max: 4096), "What is wrong, with the value, and what would be right."),
     ]
 
@@ -123,19 +125,25 @@ enum OpenAPISchemas {
         ]
     }
 
-    /// What clients send: the address may say kind, name and project.
-    private static func manifest(_ kind: ResourceKind) -> JSONValue {
-        var metadata = Metadata.fields.filter { ["name", "labels", "annotations"].contains($0.name) }
-        if kind.isInProject { metadata += Metadata.fields.filter { $0.name == "project" } }
-        return [
-            "type": "object", "required": ["metadata", "spec"],
+    /// What clients send. An address that names the resource says what the manifest leaves out.
+    private static func manifest(_ kind: ResourceKind, isNamed: Bool) -> JSONValue {
+        let fields = Metadata.fields.filter { kind.isInProject || $0.name != "project" }
+        var metadata = SchemaWriter.object(fields)
+        if isNamed { metadata["required"] = nil }
+        var spec = reference("\(kind.rawValue)Spec")
+        let isSpecNeeded = kind.type.fields.contains(where: \.isRequired)
+        if !isSpecNeeded { spec = ["anyOf": [spec, ["type": "null"]]] }
+        let required: [JSONValue] = (isNamed ? [] : ["metadata"]) + (isSpecNeeded ? ["spec"] : [])
+        var manifest: JSONValue = [
+            "type": "object",
             "properties": [
                 "apiVersion": ["const": .string(resourceAPIVersion)], "kind": ["const": .string(kind.rawValue)],
-                "metadata": SchemaWriter.object(metadata), "spec": reference("\(kind.rawValue)Spec"),
-                "status": ["type": "object", "description": "Left aside."],
+                "metadata": metadata, "spec": spec, "status": ["description": "Left aside."],
             ],
             "additionalProperties": false,
         ]
+        if !required.isEmpty { manifest["required"] = .list(required) }
+        return manifest
     }
 
     private static let patch: JSONValue = [
@@ -147,7 +155,7 @@ enum OpenAPISchemas {
                     "labels": ["type": ["object", "null"]], "annotations": ["type": ["object", "null"]],
                 ],
             ],
-            "spec": ["type": "object"],
+            "spec": ["type": ["object", "null"]],
         ],
         "description": "A merge patch (RFC 7386): null takes a member away.",
     ]

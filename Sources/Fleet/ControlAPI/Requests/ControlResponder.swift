@@ -89,7 +89,7 @@ struct ControlResponder: HTTPResponder {
         let query = try APICall.checked(query: request.uri.query, of: route)
         let headers = try APICall.checked(headers: request.headers, of: route)
         if request.method == .head, query["watch"] == "true" {
-            throw Problem(.badRequest, "HEAD does not go with watch=true")
+            throw Problem(.invalid, "HEAD does not go with watch=true")
         }
         let call = APICall(
             route: route, path: request.uri.path, requestID: requestID, identity: identity,

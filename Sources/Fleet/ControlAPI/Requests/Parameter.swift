@@ -17,6 +17,8 @@ struct Parameter: Sendable {
         /// `a=b,c!=d,e,!f`.
         case selector
         case text(max: Int)
+        /// Base64 as it stands in addresses, without padding.
+        case base64(max: Int)
         /// One entity tag, or `*`.
         case entityTag
     }
@@ -42,7 +44,19 @@ struct Parameter: Sendable {
         case .selector: return LabelSelector(value) == nil ? "must be like a=b,c!=d,e,!f" : nil
         case .text(let max):
             return (1...max).contains(value.unicodeScalars.count) ? nil : "must have 1 to \(max) characters"
+        case .base64(let max):
+            let isRight = (1...max).contains(value.utf8.count) && value.utf8.allSatisfy(Parameter.isBase64)
+            return isRight ? nil : "must be 1 to \(max) of A-Z, a-z, 0-9, - and _"
         case .entityTag: return EntityTag(value) == nil ? "must be an entity tag such as \"17\", or *" : nil
+        }
+    }
+
+    private static func isBase64(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+            true
+        default: false
         }
     }
 }
@@ -57,7 +71,7 @@ extension Parameter {
     static let limit = Parameter(
         name: "limit", place: .query, form: .integer(1...1000), summary: "The most items; 500 without it.")
     static let `continue` = Parameter(
-        name: "continue", place: .query, form: .text(max: 2048),
+        name: "continue", place: .query, form: .base64(max: 2048),
         summary: "Goes on where another answer ended, at the same revision: its metadata.continue.")
     static let watch = Parameter(
         name: "watch", place: .query, form: .boolean,

@@ -4,8 +4,10 @@ import HTTPTypes
 
 /// What a route reads as its body.
 enum RouteBody: Sendable {
-    /// A resource of the kind; the names may be left to the address.
+    /// A resource of the kind, with its name; the project may be left to the address.
     case manifest(ResourceKind)
+    /// A resource of the kind; the names may be left to the address.
+    case replacement(ResourceKind)
     /// Its changes, as RFC 7386 has it.
     case mergePatch(ResourceKind)
     /// An object with `status`.

@@ -24,7 +24,7 @@ extension RouteTable {
         Route(
             method: .get, path: path, operation: operation, summary: summary, access: .role(.read, .resource(kind)),
             parameters: parameters + [.labels, .limit, .continue, .watch, .revision], answer: .list(kind),
-            problems: [.notFound, .compacted, .unavailable]
+            problems: [.notFound, .compacted, .invalid, .unavailable]
         ) { try await $0.list($1, kind) }
     }
 
@@ -48,7 +48,7 @@ extension RouteTable {
                 method: .put, path: "\(folder)/{name}", operation: "replace\(name)",
                 summary: "Creates a \(name), or replaces its spec, labels and annotations; its status stays.",
                 access: .role(.write, .resource(kind)), parameters: one + conditions + [.ifNoneMatch],
-                body: .manifest(kind), answer: .resource(kind),
+                body: .replacement(kind), answer: .resource(kind),
                 problems: [.conflict, .preconditionFailed, .invalid], isAudited: true
             ) { try await $0.put($1, kind) },
             Route(

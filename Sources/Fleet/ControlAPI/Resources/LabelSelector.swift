@@ -9,13 +9,24 @@ struct LabelSelector: Sendable, Hashable {
         case lacks(String)
     }
 
+    /// The most characters of a selector: escaped, they still fit into an address of 16 KiB.
+    static let countMax = 1024
+    /// The form as an ECMA regular expression, for the OpenAPI document.
+    static let pattern: String = {
+        let name = "[A-Za-z0-9._/-]{1,\(Names.labelByteCountMax)}"
+        let term = "(!\(name)|\(name)(!?=[^!=,]*)?)"
+        return "^\(term)(,\(term))*$"
+    }()
+
     private let terms: [Term]
 
     /// Reads a selector; nil where the text is none.
     init?(_ text: String) {
         var terms: [Term] = []
-        guard !text.isEmpty, text.utf8.count <= 4096 else { return nil }
-        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+        // Scalars, not characters: a sign is itself whatever accent stands behind it.
+        let scalars = text.unicodeScalars
+        guard scalars.count <= LabelSelector.countMax else { return nil }
+        for part in scalars.split(separator: ",", omittingEmptySubsequences: false) {
             guard let term = LabelSelector.term(part) else { return nil }
             terms.append(term)
         }
@@ -34,12 +45,18 @@ struct LabelSelector: Sendable, Hashable {
         }
     }
 
-    private static func term(_ text: Substring) -> Term? {
-        guard let match = text.wholeMatch(of: /(!?)([^!=]+)(?:(!?=)([^!=]*))?/) else { return nil }
-        let name = String(match.2)
+    private static func term(_ text: Substring.UnicodeScalarView) -> Term? {
+        let isBarred = text.first == "!"
+        let rest = isBarred ? text.dropFirst() : text
+        let name = String(rest.prefix { $0 != "!" && $0 != "=" })
+        var value = rest.dropFirst(name.unicodeScalars.count)
         guard Names.isLabelName(name) else { return nil }
-        guard let sign = match.3 else { return match.1.isEmpty ? .has(name) : .lacks(name) }
-        guard match.1.isEmpty else { return nil }
-        return sign == "=" ? .equals(name, String(match.4 ?? "")) : .differs(name, String(match.4 ?? ""))
+        if value.isEmpty { return isBarred ? .lacks(name) : .has(name) }
+        let isDifferent = value.first == "!"
+        if isDifferent { value = value.dropFirst() }
+        guard !isBarred, value.first == "=" else { return nil }
+        value = value.dropFirst()
+        guard !value.contains(where: { $0 == "!" || $0 == "=" }) else { return nil }
+        return isDifferent ? .differs(name, String(value)) : .equals(name, String(value))
     }
 }

@@ -90,7 +90,7 @@ enum PageToken {
 
     /// Reads what a client sends back. Somebody may have made it up: it can only lead into the list's own folder.
     static func read(_ text: String, in prefix: StorePrefix) throws -> StoreContinuation {
-        let wrong = Problem(.badRequest, "continue is none that a list answered with; list again without it")
+        let wrong = Problem(.invalid, "continue is none that a list answered with; list again without it")
         var base64 = text.replacingOccurrences(of: "-", with: "+").replacingOccurrences(of: "_", with: "/")
         base64 += String(repeating: "=", count: (4 - base64.utf8.count % 4) % 4)
         guard let bytes = Data(base64Encoded: base64) else { throw wrong }

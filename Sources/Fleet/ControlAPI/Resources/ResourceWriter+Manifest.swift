@@ -84,12 +84,21 @@ extension ResourceWriter {
             guard let inner = metadata.members else {
                 throw Problem(ManifestError([FieldProblem("metadata", "must be an object, not \(metadata.kindName)")]))
             }
-            for name in inner.keys.sorted() where name != "labels" && name != "annotations" {
-                problems.append(FieldProblem("metadata.\(name)", "can't be patched; labels and annotations can"))
+            for (name, value) in inner.sorted(by: { $0.key < $1.key }) {
+                if name != "labels" && name != "annotations" {
+                    problems.append(FieldProblem("metadata.\(name)", "can't be patched; labels and annotations can"))
+                } else if !isObjectOrNull(value) {
+                    problems.append(FieldProblem("metadata.\(name)", "must be an object, not \(value.kindName)"))
+                }
             }
+        }
+        if let spec = members["spec"], !isObjectOrNull(spec) {
+            problems.append(FieldProblem("spec", "must be an object, not \(spec.kindName)"))
         }
         guard problems.isEmpty else { throw Problem(ManifestError(problems)) }
     }
+
+    private static func isObjectOrNull(_ value: JSONValue) -> Bool { value == .null || value.members != nil }
 
     /// Whether nothing is to change.
     static func isSame(_ left: ResourceDocument, _ right: ResourceDocument) throws -> Bool {

@@ -59,10 +59,15 @@ public struct ControlServer: Service {
         self.onListening = onListening
     }
 
-    /// Serves until the task is cancelled or a graceful shutdown begins.
+    /// Serves until the task is cancelled or a graceful shutdown begins. A shutdown waits for requests that are being
+    /// answered; those that would go on are ended, and their clients come again, here or elsewhere.
     public func run() async throws {
         try await prepare()
-        try await application().run()
+        try await withGracefulShutdownHandler {
+            try await application().run()
+        } onGracefulShutdown: { [service] in
+            service.endWaits()
+        }
     }
 
     /// Makes what the API needs in the store.
@@ -89,7 +94,9 @@ public struct ControlServer: Service {
         let limits = HTTP1Channel.Configuration.DecoderConfiguration(
             maxHeaderFieldSize: 16 << 10, maxHeaderListSize: 32 << 10, maxHeaderFieldCount: 100)
         let http = HTTPServerBuilder.http1(
-            configuration: HTTP1Channel.Configuration(idleTimeout: .seconds(75), httpDecoderConfiguration: limits))
+            configuration: HTTP1Channel.Configuration(
+                additionalChannelHandlers: [MalformedRequestHandler.Installer()], idleTimeout: .seconds(75),
+                httpDecoderConfiguration: limits))
         guard let certificatePath = settings.certificatePath, let keyPath = settings.keyPath else { return http }
         let configuration: TLSConfiguration
         do {
@@ -107,7 +114,7 @@ public struct ControlServer: Service {
     }
 }
 
-/// Follows the store while the server runs, and ends all watches when it stops, so that it need not wait for them.
+/// Follows the store while the server runs: it is told to stop once the server has.
 private struct WatchService: Service {
     let service: ControlService
 

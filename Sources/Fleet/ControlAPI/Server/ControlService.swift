@@ -83,6 +83,12 @@ final class ControlService: Sendable {
         }
     }
 
+    /// Ends what would go on until its client leaves: watches, and heartbeats that wait for news.
+    func endWaits() {
+        for fan in fans.values { fan.close() }
+        Task { [operations = parts.operations] in await operations.endWaits() }
+    }
+
     /// Makes what every control plane has: the project of resources that name none.
     func prepareStore() async throws {
         let reference = ResourceReference(kind: .project, name: defaultProject)

@@ -18,6 +18,14 @@ public protocol FleetOperations: Sendable {
 
     /// Takes in what a node tells of itself. Whoever sent it is that node.
     func heartbeat(node: String, _ request: HeartbeatRequest) async throws -> HeartbeatAnswer
+
+    /// The server ends: heartbeats that wait for news are answered now.
+    func endWaits() async
+}
+
+extension FleetOperations {
+    /// Nothing, where nobody waits.
+    public func endWaits() async {}
 }
 
 /// Stands for a control loop that does not run.

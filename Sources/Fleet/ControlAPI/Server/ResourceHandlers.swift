@@ -38,7 +38,7 @@ extension ControlService {
         selection.labels = call.query["labels"].flatMap(LabelSelector.init)
         if call.query["watch"] == "true" { return try await watch(call, selection) }
         if call.query["revision"] != nil {
-            throw Problem(.badRequest, "revision goes with watch=true; a list shows the newest revision")
+            throw Problem(.invalid, "revision goes with watch=true; a list shows the newest revision")
         }
         let limit = call.query["limit"].flatMap(Int.init)
         return .json(try await reader.list(selection, limit: limit, from: call.query["continue"]))
@@ -59,7 +59,7 @@ extension ControlService {
 
     private func watch(_ call: APICall, _ selection: ResourceSelection) async throws -> APIAnswer {
         for name in ["limit", "continue"] where call.query[name] != nil {
-            throw Problem(.badRequest, "\(name) does not go with watch=true")
+            throw Problem(.invalid, "\(name) does not go with watch=true")
         }
         guard let fan = fans[selection.kind] else { throw Problem(.internal, "nothing watches \(selection.kind)") }
         var start = call.query["revision"].flatMap { Int64($0) }

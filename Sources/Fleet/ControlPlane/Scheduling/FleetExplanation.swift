@@ -4,16 +4,16 @@ import Scheduling
 /// Says in users' words why something finds no place.
 enum FleetExplanation {
     /// The verdict in a sentence or two: how many places there are, what most of them lack, and what comes nearest.
-    static func summary(_ explanation: Scheduling.Explanation) -> String {
-        guard explanation.hostCount > 0 else {
+    static func summary(_ diagnosis: Diagnosis) -> String {
+        guard diagnosis.hostCount > 0 else {
             return "No node has joined; `roost join` adds one."
         }
         var sentence =
-            "None of \(count(explanation.deviceCount, "device")) on "
-            + "\(count(explanation.hostCount, "node")) fits"
-        let most = reasons(explanation).prefix(2).map { "\($0.devices) \($0.message)" }
+            "None of \(count(diagnosis.deviceCount, "device")) on "
+            + "\(count(diagnosis.hostCount, "node")) fits"
+        let most = reasons(diagnosis).prefix(2).map { "\($0.devices) \($0.message)" }
         if !most.isEmpty { sentence += ": " + most.joined(separator: ", ") }
-        if let nearest = explanation.nearest {
+        if let nearest = diagnosis.nearest {
             let place = nearest.device.map { "\($0) of \(nearest.host)" } ?? nearest.host
             sentence += ". Nearest is \(place), which lacks \(lack(nearest))"
         }
@@ -21,16 +21,16 @@ enum FleetExplanation {
     }
 
     /// The reasons, the most frequent first. Nodes that are out of the question count as one each.
-    static func reasons(_ explanation: Scheduling.Explanation) -> [FleetModel.Explanation.Reason] {
-        let nodes = explanation.rejectedHosts.filter { $0.key != .devices }
-        let counts = nodes.merging(explanation.rejectedDevices, uniquingKeysWith: +)
+    static func reasons(_ diagnosis: Diagnosis) -> [Explanation.Reason] {
+        let nodes = diagnosis.rejectedHosts.filter { $0.key != .devices }
+        let counts = nodes.merging(diagnosis.rejectedDevices, uniquingKeysWith: +)
         return counts.map { reason, count in
-            FleetModel.Explanation.Reason(reason: reason.rawValue, message: reason.phrase, devices: Int64(count))
+            Explanation.Reason(reason: reason.rawValue, message: reason.phrase, devices: Int64(count))
         }.sorted { ($1.devices, $0.reason) < ($0.devices, $1.reason) }
     }
 
     /// What the nearest place lacks, in words.
-    private static func lack(_ fit: Scheduling.Explanation.NearestFit) -> String {
+    private static func lack(_ fit: Diagnosis.NearestFit) -> String {
         let lacks = fit.shortages.map { shortage in
             let lack = shortage.reason.amount(shortage.wanted - shortage.available)
             return "\(lack) (\(shortage.reason.amount(shortage.available)) is free)"
@@ -39,7 +39,7 @@ enum FleetExplanation {
     }
 
     /// What the nearest device lacks, in amounts; nil where it is no amount of a device.
-    static func nearest(_ fit: Scheduling.Explanation.NearestFit) -> FleetModel.Explanation.NearestFit? {
+    static func nearest(_ fit: Diagnosis.NearestFit) -> Explanation.NearestFit? {
         var missing = ResourceAmounts()
         for shortage in fit.shortages {
             let lack = Int64(shortage.wanted - shortage.available)
@@ -50,11 +50,11 @@ enum FleetExplanation {
             }
         }
         guard missing != ResourceAmounts() else { return nil }
-        return FleetModel.Explanation.NearestFit(node: fit.host, device: fit.device ?? "", missing: missing)
+        return Explanation.NearestFit(node: fit.host, device: fit.device ?? "", missing: missing)
     }
 
     /// What would help, in a sentence.
-    static func remedy(_ remedy: Scheduling.Explanation.Remedy) -> String {
+    static func remedy(_ remedy: Diagnosis.Remedy) -> String {
         let phrase = remedy.phrase
         return phrase.prefix(1).uppercased() + phrase.dropFirst() + (phrase.hasSuffix(".") ? "" : ".")
     }

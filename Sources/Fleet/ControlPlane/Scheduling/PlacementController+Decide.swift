@@ -171,10 +171,10 @@ extension PlacementController {
 
     /// Why replicas find no place, in a sentence.
     private func summary(of replicas: WaitingReplicas) -> String {
-        guard let explanation = try? scheduler.explanation(of: replicas.requests[0]) else { return "" }
-        if explanation.placement != nil {
+        guard let diagnosis = try? scheduler.diagnosis(of: replicas.requests[0]) else { return "" }
+        if diagnosis.placement != nil {
             return "One replica has room, but not all \(replicas.minimum) of its gang at once."
         }
-        return FleetExplanation.summary(explanation)
+        return FleetExplanation.summary(diagnosis)
     }
 }

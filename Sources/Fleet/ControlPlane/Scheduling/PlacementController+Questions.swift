@@ -4,12 +4,12 @@ import Scheduling
 
 extension PlacementController {
     /// Why a workload is placed as it is, or waits; nil where there is none.
-    func explain(_ reference: ResourceReference, _ view: FleetView, now: Timestamp) -> FleetModel.Explanation? {
+    func explain(_ reference: ResourceReference, _ view: FleetView, now: Timestamp) -> Explanation? {
         guard let workload = view.workloads[reference] else { return nil }
         synchronize(view, now: now)
         let status = workload.status
         let replicas = workload.spec.replicas ?? 1
-        var explanation = FleetModel.Explanation(
+        var explanation = Explanation(
             workload: reference, phase: status.phase, verdict: "All \(replicas) replicas have places.")
         explanation.queuePosition = status.queuePosition
         if let defect = EffectiveSpec(workload, in: view).problem {
@@ -22,7 +22,7 @@ extension PlacementController {
             explanation.verdict = refusal.message
             return explanation
         }
-        guard let found = try? scheduler.explanation(of: replicas.requests[0]), found.placement == nil else {
+        guard let found = try? scheduler.diagnosis(of: replicas.requests[0]), found.placement == nil else {
             return explanation
         }
         // What is being done about it says more than that it does not fit.
@@ -42,7 +42,7 @@ extension PlacementController {
         for workload in workloads {
             let effective = EffectiveSpec(workload, in: view)
             for replica in 0..<min(workload.spec.replicas ?? 1, 1000) {
-                var planned = Plan.Placement(workload: workload.reference, replica: replica)
+                var planned = Plan.PlannedReplica(workload: workload.reference, replica: replica)
                 planned.pool = effective.pool
                 let id = "plan/\(workload.reference.key)/\(replica)"
                 let request = SchedulingTerms.request(workload, effective, id: id)
@@ -78,7 +78,7 @@ extension PlacementController {
         if let plan = (try? scheduler.preemption(for: [request])).flatMap(\.self), !plan.evictions.isEmpty {
             return "It would take the place of \(plan.evictions.joined(separator: ", "))."
         }
-        return (try? scheduler.explanation(of: request)).map(FleetExplanation.summary) ?? "There is no place for it."
+        return (try? scheduler.diagnosis(of: request)).map(FleetExplanation.summary) ?? "There is no place for it."
     }
 
     /// What a placement costs by the hour, by the price list of its pool.

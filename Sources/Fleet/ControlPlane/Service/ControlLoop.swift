@@ -20,6 +20,8 @@ public actor ControlLoop {
     /// Who waits for something new about a node's vGPUs.
     private var nodeWaiters: [String: [UInt64: CheckedContinuation<Void, Never>]] = [:]
     private var lastWaiter: UInt64 = 0
+    /// Whether nobody is to wait any more.
+    private var isEnding = false
 
     /// Makes a loop over a store.
     public init(
@@ -106,7 +108,10 @@ public actor ControlLoop {
     }
 
     /// Waits until something about a node's vGPUs changes, or for a span.
-    func waitForChange(ofNode name: String, for span: TimeSpan) async {
+    ///
+    /// - Returns: Whether it may be waited for more.
+    func waitForChange(ofNode name: String, for span: TimeSpan) async -> Bool {
+        guard !isEnding else { return false }
         lastWaiter += 1
         let number = lastWaiter
         let timer = Task {
@@ -115,6 +120,16 @@ public actor ControlLoop {
         }
         await withCheckedContinuation { nodeWaiters[name, default: [:]][number] = $0 }
         timer.cancel()
+        return !isEnding
+    }
+
+    /// How many wait for changes of nodes.
+    var waiterCount: Int { nodeWaiters.values.reduce(0) { $0 + $1.count } }
+
+    /// Ends all waits for changes of nodes, those that are still to come too.
+    func endWaits() {
+        isEnding = true
+        for name in Array(nodeWaiters.keys) { wakeWaiters(ofNode: name) }
     }
 
     private func arrive(at revision: Revision) {

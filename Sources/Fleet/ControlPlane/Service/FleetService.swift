@@ -85,13 +85,17 @@ public struct FleetService: Sendable {
             throw FleetServiceError.outdatedAgent(node: node, epoch: epoch)
         }
         let deadline = environment.now() + (request.wait ?? .seconds(0))
+        var mayWait = true
         while true {
             let answer = digest.answer(await loop.view, node: node)
             let left = deadline - environment.now()
-            guard left > .seconds(0), !isNews(answer, to: request) else { return answer }
-            await loop.waitForChange(ofNode: node, for: left)
+            guard mayWait, left > .seconds(0), !isNews(answer, to: request) else { return answer }
+            mayWait = await loop.waitForChange(ofNode: node, for: left)
         }
     }
+
+    /// Answers all heartbeats that wait for news, and lets none wait any more.
+    public func endWaits() async { await loop.endWaits() }
 
     /// Whether the agent does not know all of an answer.
     private func isNews(_ answer: HeartbeatAnswer, to request: HeartbeatRequest) -> Bool {

@@ -84,7 +84,7 @@ public struct Explanation: Sendable, Hashable, Codable {
 /// What would be done for some manifests, and what it would cost.
 public struct Plan: Sendable, Hashable, Codable {
     /// Where one replica would go.
-    public struct Placement: Sendable, Hashable, Codable {
+    public struct PlannedReplica: Sendable, Hashable, Codable {
         /// The workload and which of its replicas.
         public var workload: ResourceReference
         public var replica: Int64
@@ -112,7 +112,7 @@ public struct Plan: Sendable, Hashable, Codable {
     }
 
     /// Where each replica would go.
-    public var placements: [Placement]
+    public var placements: [PlannedReplica]
     /// The price of all that is placed, for an hour; nil where no price list counts.
     public var pricePerHour: Double?
     /// The price's currency.
@@ -125,7 +125,7 @@ public struct Plan: Sendable, Hashable, Codable {
 
     /// The fields of its JSON form.
     public static let fields: [FieldSchema] = [
-        .required("placements", .list(.object(Placement.fields), max: 100_000), "Where each replica would go."),
+        .required("placements", .list(.object(PlannedReplica.fields), max: 100_000), "Where each replica would go."),
         FieldSchema("pricePerHour", .number(0...1e18), "The price of all that is placed, for an hour."),
         FieldSchema("currency", .text(max: 3), "The price's currency."),
     ]

@@ -18,7 +18,7 @@ public struct PoolSpec: ResourceSpec {
     }
 
     /// Where vGPUs go among places that fit.
-    public enum Placement: String, Sendable, Hashable, Codable, CaseIterable {
+    public enum Packing: String, Sendable, Hashable, Codable, CaseIterable {
         /// Where the least is broken up, so that large requests find room.
         case compact
         /// Where the least is in use.
@@ -32,7 +32,7 @@ public struct PoolSpec: ResourceSpec {
     /// How much more than there is may be promised.
     public var oversell: Oversell?
     /// Where vGPUs go.
-    public var placement: Placement?
+    public var placement: Packing?
     /// Whether programs may have their GPU on another node.
     public var remote: Bool?
     /// What workloads get that name no level.
@@ -57,7 +57,7 @@ public struct PoolSpec: ResourceSpec {
                 FieldSchema("memory", .percent(max: 1000), "Of memory.", fallback: "100%"),
             ]), "How much may be promised of what there is; 100% is all."),
         FieldSchema(
-            "placement", .word(Placement.allCases.map(\.rawValue)), "Where vGPUs go among places that fit.",
+            "placement", .word(Packing.allCases.map(\.rawValue)), "Where vGPUs go among places that fit.",
             fallback: "compact"),
         FieldSchema("remote", .boolean, "Whether a program's GPU may be on another node.", fallback: "true"),
         FieldSchema(

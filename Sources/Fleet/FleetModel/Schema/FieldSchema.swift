@@ -63,6 +63,9 @@ public indirect enum FieldType: Sendable {
     /// An object whose members have names of the user's choice.
     case map(FieldType)
 
+    /// The most characters of a label's or an annotation's text.
+    public static let labelCountMax = 1024
+
     /// How the type is called in `roost explain` and the reference page.
     public var title: String {
         switch self {
@@ -97,17 +100,17 @@ public indirect enum FieldType: Sendable {
 
 /// One thing that is wrong with a manifest.
 public struct FieldProblem: Error, Sendable, Hashable, Codable, CustomStringConvertible {
-    /// The field, such as `spec.resources.memory`.
-    public var field: String
+    /// The field, such as `spec.resources.memory`; nil where the whole value is wrong.
+    public var field: String?
     /// What is wrong, with the value, and what would be right.
     public var reason: String
 
     /// Names a problem.
-    public init(_ field: String, _ reason: String) {
+    public init(_ field: String?, _ reason: String) {
         self.field = field
         self.reason = reason
     }
 
     /// `spec.replicas: must be …`.
-    public var description: String { "\(field): \(reason)" }
+    public var description: String { field.map { "\($0): \(reason)" } ?? reason }
 }

@@ -2,6 +2,8 @@
 public enum Names {
     /// The longest name, in bytes: what a DNS label holds.
     public static let byteCountMax = 63
+    /// The longest name of a label, in bytes.
+    public static let labelByteCountMax = 128
 
     /// Why a text is no resource's name; nil where it is one.
     public static func objection(_ text: String) -> String? {
@@ -17,7 +19,7 @@ public enum Names {
 
     /// Whether a text may name a label or an annotation.
     public static func isLabelName(_ text: String) -> Bool {
-        !text.isEmpty && text.utf8.count <= 128
+        !text.isEmpty && text.utf8.count <= labelByteCountMax
             && text.utf8.allSatisfy { byte in
                 isNamePart(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
                     || byte == UInt8(ascii: "/") || byte == UInt8(ascii: "_")

@@ -34,7 +34,7 @@ public struct ResourceDocument: Sendable {
     /// - Throws: ``ManifestError`` with everything that is wrong.
     public init(manifest: JSONValue) throws {
         guard manifest.members != nil else {
-            throw ManifestError([FieldProblem("", "a manifest is an object, not \(manifest.kindName)")])
+            throw ManifestError([FieldProblem(nil, "a manifest is an object, not \(manifest.kindName)")])
         }
         let kindName = manifest["kind"]?.text ?? ""
         guard let kind = ResourceKind.allCases.first(where: { $0.rawValue == kindName }) else {
@@ -141,7 +141,7 @@ public struct ResourceDocument: Sendable {
         ]
         var checked = manifest
         checked["status"] = nil
-        if checked["spec"] == nil { checked["spec"] = .object([:]) }
+        checked["spec"] = ResourceDocument.spec(of: manifest)
         var problems = SchemaCheck.problems(in: checked, fields: shape, path: "")
         if !kind.isInProject, manifest["metadata"]?["project"] != nil {
             problems.append(FieldProblem("metadata.project", "a \(kind.rawValue) belongs to no project"))
@@ -149,11 +149,17 @@ public struct ResourceDocument: Sendable {
         return problems
     }
 
+    /// A spec without any field may be left out.
+    private static func spec(of manifest: JSONValue) -> JSONValue {
+        guard let spec = manifest["spec"], spec != .null else { return .object([:]) }
+        return spec
+    }
+
     private static func normalize<Spec: ResourceSpec>(
         _ manifest: JSONValue, _ type: Spec.Type
     ) throws -> (Metadata, JSONValue) {
         var manifest = manifest
-        if manifest["spec"] == nil { manifest["spec"] = .object([:]) }
+        manifest["spec"] = spec(of: manifest)
         var resource: Resource<Spec>
         do {
             resource = try manifest.decoded(as: Resource<Spec>.self)

@@ -2,6 +2,8 @@
 public enum SchemaCheck {
     /// The most problems that one check lists.
     private static let problemCountMax = 50
+    /// The most characters of a field's name in a problem: senders choose names as they like.
+    private static let fieldCountMax = 256
 
     /// Everything that is wrong with an object's fields.
     ///
@@ -19,7 +21,7 @@ public enum SchemaCheck {
         var problems: [FieldProblem] = []
 
         mutating func fail(_ path: String, _ reason: String) {
-            problems.append(FieldProblem(path, reason))
+            problems.append(FieldProblem(path.isEmpty ? nil : String(path.prefix(fieldCountMax)), reason))
         }
 
         mutating func object(_ value: JSONValue, fields: [FieldSchema], path: String) {
@@ -74,13 +76,17 @@ public enum SchemaCheck {
             guard let members = value.members else { return fail(path, "must be an object, not \(value.kindName)") }
             for (name, label) in members.sorted(by: { $0.key < $1.key }) {
                 if !Names.isLabelName(name) {
-                    fail(join(path, name), "is no label name: letters, digits, - _ . /, at most 128")
+                    fail(
+                        join(path, name),
+                        "is no label name: letters, digits, - _ . /, at most \(Names.labelByteCountMax)")
                 }
                 guard let text = label.text else {
                     fail(join(path, name), "must be text, not \(label.kindName); put it in quotes")
                     continue
                 }
-                if text.utf8.count > 1024 { fail(join(path, name), "is longer than 1,024 bytes") }
+                if text.unicodeScalars.count > FieldType.labelCountMax {
+                    fail(join(path, name), "has more than \(FieldType.labelCountMax) characters")
+                }
             }
         }
 
@@ -110,7 +116,9 @@ public enum SchemaCheck {
     private static func textObjection(_ value: JSONValue, max: Int) -> String? {
         guard let text = value.text else { return "must be text, not \(shown(value)); put it in quotes" }
         if text.isEmpty { return "must not be empty" }
-        return text.count > max ? "has \(text.count) characters; at most \(max) are allowed" : nil
+        // What JSON Schema counts.
+        let count = text.unicodeScalars.count
+        return count > max ? "has \(count) characters; at most \(max) are allowed" : nil
     }
 
     private static func integerObjection(_ value: JSONValue, _ range: ClosedRange<Int64>) -> String? {

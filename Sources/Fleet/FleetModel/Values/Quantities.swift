@@ -41,16 +41,15 @@ public enum ComputeQuantity: Sendable, Hashable {
 
     /// Reads `50%`, `12.5TFLOPS`, `12.5TF`; nil where that is neither.
     public init?(_ text: String) {
-        let trimmed = text.filter { $0 != " " }
-        if trimmed.hasSuffix("%") {
-            guard let percent = Int64(trimmed.dropLast()), percent >= 0, percent <= 100_000 else { return nil }
-            self = .percent(percent)
+        if let percent = Percent(text) {
+            guard percent.value <= 100_000 else { return nil }
+            self = .percent(percent.value)
             return
         }
-        let upper = trimmed.uppercased()
-        guard let suffix = ["TFLOPS", "TF"].first(where: upper.hasSuffix),
-            let value = Double(upper.dropLast(suffix.count)), value >= 0, value < 1e9
-        else { return nil }
+        let digits = text.prefix { $0.isASCII && ($0.isNumber || $0 == ".") }
+        let unit = text.dropFirst(digits.count).drop { $0 == " " }
+        // Double reads signs and exponents too, which no digit begins.
+        guard ["TFLOPS", "TF"].contains(unit.uppercased()), let value = Double(digits), value < 1e9 else { return nil }
         self = .milliTeraflops(Int64((value * 1000).rounded()))
     }
 
@@ -193,7 +192,9 @@ extension Percent: TextQuantity {
 
     /// Reads `80%`; nil where that is no share.
     public init?(_ text: String) {
-        guard text.hasSuffix("%"), let value = Int64(text.dropLast()), value >= 0 else { return nil }
+        let digits = text.utf8.prefix { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let unit = text.utf8.dropFirst(digits.count).drop { $0 == UInt8(ascii: " ") }
+        guard unit.elementsEqual("%".utf8), let value = Int64(Substring(digits)) else { return nil }
         self.value = value
     }
 

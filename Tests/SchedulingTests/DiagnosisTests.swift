@@ -1,8 +1,8 @@
 import Scheduling
 import Testing
 
-@Suite("Explanation")
-struct ExplanationTests {
+@Suite("Diagnosis")
+struct DiagnosisTests {
     private static func fleet() throws -> Scheduler {
         var cordoned = Fleets.host("cordoned", model: "B")
         cordoned.isCordoned = true
@@ -24,10 +24,10 @@ struct ExplanationTests {
 
     @Test("Each reason is counted, the nearest fit named with what it lacks, and what would help")
     func reasons() throws {
-        let scheduler = try ExplanationTests.fleet()
+        let scheduler = try DiagnosisTests.fleet()
         var request = Fleets.request("w", milli: 500, vramMiB: 12_288)
         request.devices.models = ["B"]
-        let why = try scheduler.explanation(of: request)
+        let why = try scheduler.diagnosis(of: request)
         #expect(why.placement == nil)
         #expect(why.hostCount == 6)
         #expect(why.deviceCount == 12)
@@ -35,19 +35,19 @@ struct ExplanationTests {
         #expect(why.rejectedDevices == [.model: 4, .vram: 3, .unhealthy: 1])
         #expect(why.nearest?.host == "b0")
         #expect(why.nearest?.device == "gpu1")
-        #expect(why.nearest?.shortages == [Explanation.Shortage(reason: .vram, wanted: 12_288, available: 8192)])
+        #expect(why.nearest?.shortages == [Diagnosis.Shortage(reason: .vram, wanted: 12_288, available: 8192)])
         #expect(why.remedies.contains(.uncordon(host: "cordoned")))
         #expect(why.remedies.contains(.evict(workloads: ["h1"], host: "b0")))
         #expect(why.remedies.contains(.reduce(.vram, to: 8192)))
         #expect(why.message.contains("Nearest: device gpu1 of b0 needs 4 GiB of VRAM more (8 GiB of VRAM is free)"))
     }
 
-    @Test("What an explanation says would help does help")
+    @Test("What a diagnosis says would help does help")
     func remediesHelp() throws {
-        let scheduler = try ExplanationTests.fleet()
+        let scheduler = try DiagnosisTests.fleet()
         var request = Fleets.request("w", milli: 500, vramMiB: 12_288)
         request.devices.models = ["B"]
-        for remedy in try scheduler.explanation(of: request).remedies {
+        for remedy in try scheduler.diagnosis(of: request).remedies {
             let trial = try Scheduler(restoring: scheduler.record)
             var changed = request
             switch remedy {
@@ -73,9 +73,9 @@ struct ExplanationTests {
         let scheduler = try Fleets.scheduler([
             Fleets.host("gpus", cpuMilli: 1000), Fleets.host("cpus", devices: 0, cpuMilli: 8000),
         ])
-        let why = try scheduler.explanation(of: Fleets.request("w", cpuMilli: 4000))
+        let why = try scheduler.diagnosis(of: Fleets.request("w", cpuMilli: 4000))
         #expect(why.rejectedHosts == [.cpu: 1, .devices: 1])
-        #expect(why.nearest?.shortages == [Explanation.Shortage(reason: .cpu, wanted: 4000, available: 1000)])
+        #expect(why.nearest?.shortages == [Diagnosis.Shortage(reason: .cpu, wanted: 4000, available: 1000)])
         #expect(why.remedies.contains(.allowRemote))
         #expect(why.remedies.contains(.reduce(.cpu, to: 1000)))
     }
@@ -83,23 +83,23 @@ struct ExplanationTests {
     @Test("Too few devices on one host are counted")
     func several() throws {
         let scheduler = try Fleets.scheduler([Fleets.host("h0"), Fleets.host("h1", devices: 3)])
-        let why = try scheduler.explanation(of: Fleets.request("w", devices: 4))
+        let why = try scheduler.diagnosis(of: Fleets.request("w", devices: 4))
         #expect(why.nearest?.host == "h1")
-        #expect(why.nearest?.shortages == [Explanation.Shortage(reason: .devices, wanted: 4, available: 3)])
+        #expect(why.nearest?.shortages == [Diagnosis.Shortage(reason: .devices, wanted: 4, available: 3)])
         #expect(why.remedies.contains(.reduce(.devices, to: 3)))
     }
 
     @Test("What fits is said to fit")
     func fits() throws {
         let scheduler = try Fleets.scheduler([Fleets.host("h0")])
-        let why = try scheduler.explanation(of: Fleets.request("w"))
+        let why = try scheduler.diagnosis(of: Fleets.request("w"))
         #expect(why.placement?.homeHost == "h0")
         #expect(why.message == "w fits now, on h0.")
     }
 
     @Test("An empty fleet explains itself")
     func empty() throws {
-        let why = try Scheduler().explanation(of: Fleets.request("w"))
+        let why = try Scheduler().diagnosis(of: Fleets.request("w"))
         #expect(why.nearest == nil)
         #expect(why.message.contains("fits on none of 0 hosts"))
     }

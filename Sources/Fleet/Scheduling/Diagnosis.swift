@@ -1,5 +1,5 @@
 /// Why a request has no place, and what would give it one.
-public struct Explanation: Sendable, Hashable, Codable {
+public struct Diagnosis: Sendable, Hashable, Codable {
     /// What keeps a host or a device from taking a request; the first that applies counts.
     public enum Reason: String, Sendable, Hashable, Codable, CaseIterable {
         /// The host does not report.
@@ -91,7 +91,7 @@ public struct Explanation: Sendable, Hashable, Codable {
     init(workload: String) { self.workload = workload }
 }
 
-extension Explanation {
+extension Diagnosis {
     /// The verdict as text, one fact a line.
     public var message: String {
         if let placement {
@@ -118,7 +118,7 @@ extension Explanation {
     }
 }
 
-extension Explanation.Reason {
+extension Diagnosis.Reason {
     /// The reason as part of a sentence.
     public var phrase: String {
         switch self {
@@ -141,16 +141,16 @@ extension Explanation.Reason {
     /// An amount of the resource with its unit.
     public func amount(_ amount: Int) -> String {
         switch self {
-        case .cpu: "\(Explanation.tenths(amount, of: 1000)) cores of CPU"
-        case .memory: "\(Explanation.tenths(amount, of: 1024)) GiB of memory"
-        case .vram: "\(Explanation.tenths(amount, of: 1024)) GiB of VRAM"
-        case .compute: "\(Explanation.tenths(amount, of: 10)) % of a device"
+        case .cpu: "\(Diagnosis.tenths(amount, of: 1000)) cores of CPU"
+        case .memory: "\(Diagnosis.tenths(amount, of: 1024)) GiB of memory"
+        case .vram: "\(Diagnosis.tenths(amount, of: 1024)) GiB of VRAM"
+        case .compute: "\(Diagnosis.tenths(amount, of: 10)) % of a device"
         default: "\(amount) devices"
         }
     }
 }
 
-extension Explanation.Remedy {
+extension Diagnosis.Remedy {
     /// The remedy as part of a sentence.
     public var phrase: String {
         switch self {
@@ -161,8 +161,8 @@ extension Explanation.Remedy {
         case .addHost(let size, let models):
             let kind = models.isEmpty ? "" : " of \(models.joined(separator: " or "))"
             let parts = [
-                Explanation.Reason.cpu.amount(size.cpuMilli), Explanation.Reason.memory.amount(size.memoryMiB),
-                "\(size.deviceCount) devices\(kind)", Explanation.Reason.vram.amount(size.vramMiB) + " in all",
+                Diagnosis.Reason.cpu.amount(size.cpuMilli), Diagnosis.Reason.memory.amount(size.memoryMiB),
+                "\(size.deviceCount) devices\(kind)", Diagnosis.Reason.vram.amount(size.vramMiB) + " in all",
             ]
             return "add a host with " + parts.joined(separator: ", ")
         case .reduce(let reason, let amount): return "ask for no more than \(reason.amount(amount))"
@@ -172,7 +172,7 @@ extension Explanation.Remedy {
     }
 }
 
-extension Explanation {
+extension Diagnosis {
     /// A quotient with one decimal, without a trailing zero.
     fileprivate static func tenths(_ amount: Int, of unit: Int) -> String {
         let tenths = (amount * 10 + unit / 2) / unit

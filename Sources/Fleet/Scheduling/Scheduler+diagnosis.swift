@@ -1,28 +1,28 @@
 extension Scheduler {
     /// Why a request has no place, what comes nearest, and what would help. Looks at every device once.
-    public func explanation(of request: WorkloadRequest) throws(SchedulingError) -> Explanation {
-        var explanation = Explanation(workload: request.id)
+    public func diagnosis(of request: WorkloadRequest) throws(SchedulingError) -> Diagnosis {
+        var diagnosis = Diagnosis(workload: request.id)
         if let placement = try placement(for: request) {
-            explanation.placement = placement
-            return explanation
+            diagnosis.placement = placement
+            return diagnosis
         }
         let shape = shape(of: request)
         var survey = HostSurvey(scorer: makeScorer(), shape: shape)
         for host in 0..<state.hostSlots where state.descriptions[host] != nil { survey.look(at: host) }
-        explanation.hostCount = survey.hostCount
-        explanation.deviceCount = survey.deviceCount
-        for (index, reason) in Explanation.Reason.allCases.enumerated() {
-            if survey.hostCounts[index] > 0 { explanation.rejectedHosts[reason] = survey.hostCounts[index] }
-            if survey.deviceCounts[index] > 0 { explanation.rejectedDevices[reason] = survey.deviceCounts[index] }
+        diagnosis.hostCount = survey.hostCount
+        diagnosis.deviceCount = survey.deviceCount
+        for (index, reason) in Diagnosis.Reason.allCases.enumerated() {
+            if survey.hostCounts[index] > 0 { diagnosis.rejectedHosts[reason] = survey.hostCounts[index] }
+            if survey.deviceCounts[index] > 0 { diagnosis.rejectedDevices[reason] = survey.deviceCounts[index] }
         }
-        explanation.nearest = survey.nearest.map { nearest(on: $0.host, shape) }
-        explanation.remedies = remedies(for: request, shape, survey)
-        return explanation
+        diagnosis.nearest = survey.nearest.map { nearest(on: $0.host, shape) }
+        diagnosis.remedies = remedies(for: request, shape, survey)
+        return diagnosis
     }
 
-    private func nearest(on host: Int, _ shape: Shape) -> Explanation.NearestFit {
+    private func nearest(on host: Int, _ shape: Shape) -> Diagnosis.NearestFit {
         let probe = Probe(shape)
-        var fit = Explanation.NearestFit(host: state.name(of: Int32(host)), device: nil, shortages: [])
+        var fit = Diagnosis.NearestFit(host: state.name(of: Int32(host)), device: nil, shortages: [])
         let free = (cpu: state.hosts.cpuFree[host], memory: state.hosts.memoryFree[host])
         if probe.cpu > free.cpu {
             fit.shortages.append(.init(reason: .cpu, wanted: Int(probe.cpu), available: Int(free.cpu)))
@@ -57,8 +57,8 @@ extension Scheduler {
 
     private func remedies(
         for request: WorkloadRequest, _ shape: Shape, _ survey: HostSurvey
-    ) -> [Explanation.Remedy] {
-        var found: [Explanation.Remedy] = []
+    ) -> [Diagnosis.Remedy] {
+        var found: [Diagnosis.Remedy] = []
         if !request.remote.isAllowed, request.devices.count > 0 {
             var elsewhere = request
             elsewhere.remote.isAllowed = true
@@ -94,7 +94,7 @@ extension Scheduler {
     }
 
     /// Who would have to leave one of the nearest hosts, whatever its priority.
-    private func evictions(_ shape: Shape, _ survey: HostSurvey) -> [Explanation.Remedy] {
+    private func evictions(_ shape: Shape, _ survey: HostSurvey) -> [Diagnosis.Remedy] {
         let scorer = makeScorer()
         let probe = Probe(shape)
         var best: (cost: EvictionCost, host: Int, units: [EvictionUnit])?
