@@ -108,7 +108,7 @@ final class Clients {
     }
 
     private var workloads: [ResourceReference] {
-        world.documents.filter { $0.kind == .workload }.map(\.reference)
+        world.entries(of: .workload).compactMap { ResourceReference(key: $0.key.text) }
     }
 
     private func change(_ body: (inout Resource<WorkloadSpec>) -> Void) throws {

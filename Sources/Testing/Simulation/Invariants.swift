@@ -3,26 +3,28 @@ import FleetModel
 import FleetStore
 
 /// What must hold at every moment, and what when everything has come to rest.
+///
+/// After each change what it touches is looked at, by sums that are kept up to date. Now and then, and at the end, all
+/// sums are made anew.
 struct Invariants {
-    /// What a device may hold.
-    struct Capacity {
-        var compute: Int64
-        var memory: Int64
-    }
+    /// After so many changes everything is looked at.
+    private static let fullCheckPeriod = 64
 
     let world: World
     private var vgpus: [ResourceReference: Resource<VirtualGPUSpec>] = [:]
     private var workloads: [ResourceReference: Resource<WorkloadSpec>] = [:]
     private var quotas: [String: Int64] = [:]
     private var parents: [String: String] = [:]
-    private var capacities: [String: Capacity] = [:]
+    private var capacities: [Promises.Device: Promises.Amount] = [:]
+    private var promises = Promises()
+    private var changeCount = 0
 
     init(_ world: World) {
         self.world = world
     }
 
     /// What a device may hold from now on.
-    mutating func setCapacity(_ capacity: Capacity, of device: String) {
+    mutating func setCapacity(_ capacity: Promises.Amount, of device: Promises.Device) {
         capacities[device] = capacity
     }
 
@@ -30,19 +32,22 @@ struct Invariants {
 
     /// Takes in a change of the store and looks at what it may have broken.
     mutating func check(_ change: StoreChange) throws {
-        var isAboutVGPUs = false
+        var touched: [Resource<VirtualGPUSpec>] = []
         for event in change.events {
             guard let reference = ResourceReference(key: event.key.text) else { continue }
-            let document: ResourceDocument? =
-                if case .put(let entry) = event {
-                    try ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
-                } else {
-                    nil
-                }
+            var document: ResourceDocument?
+            if case .put(let entry) = event {
+                document = world.document(entry)
+                guard document?.reference == reference else { throw fail("\(reference) can't be read in the store") }
+            }
             switch reference.kind {
             case .virtualGPU:
-                vgpus[reference] = try document?.resource()
-                isAboutVGPUs = true
+                if let before = vgpus[reference] { promises.remove(before) }
+                let vgpu: Resource<VirtualGPUSpec>? = try document?.resource()
+                vgpus[reference] = vgpu
+                guard let vgpu else { continue }
+                promises.add(vgpu)
+                touched.append(vgpu)
             case .workload: workloads[reference] = try document?.resource()
             case .quota:
                 let quota: Resource<QuotaSpec>? = try document?.resource()
@@ -53,71 +58,80 @@ struct Invariants {
             default: break
             }
         }
-        guard isAboutVGPUs else { return }
-        try checkDevices()
-        try checkOwners()
-        try checkQuotas()
-    }
-
-    private func checkDevices() throws {
-        try checkHeld(vgpus.values.filter { $0.status.phase != .ended }, "promised")
-    }
-
-    /// What vGPUs hold of devices, by the store or in truth, is never more than there is.
-    private func checkHeld(_ vgpus: [Resource<VirtualGPUSpec>], _ how: String) throws {
-        var held: [String: Capacity] = [:]
-        for vgpu in vgpus {
-            for device in vgpu.spec.devices {
-                held["\(vgpu.spec.node).\(device)", default: Capacity(compute: 0, memory: 0)].compute +=
-                    vgpu.spec.compute.request.value
-                held["\(vgpu.spec.node).\(device)"]?.memory += vgpu.spec.memory.request.mebibytes
-            }
+        for vgpu in touched {
+            for device in vgpu.devices { try check(promises.held[device] ?? .init(), of: device, "promised") }
+            try checkOwners(of: vgpu.part)
+            try checkQuotas(from: vgpu.metadata.project ?? defaultProject)
         }
-        for (device, sum) in held {
-            guard let capacity = capacities[device] else { throw fail("\(device) is \(how), and is no device") }
-            guard sum.compute <= capacity.compute, sum.memory <= capacity.memory else {
-                throw fail(
-                    "\(device): \(sum.compute) % and \(sum.memory) MiB are \(how) of \(capacity.compute) % and "
-                        + "\(capacity.memory) MiB")
-            }
+        changeCount += 1
+        if changeCount % Invariants.fullCheckPeriod == 0 { try checkAll() }
+    }
+
+    /// Looks at everything, by sums made anew.
+    private func checkAll() throws {
+        guard promises == Promises(vgpus.values) else { throw fail("the sums of what is promised are not kept right") }
+        for (device, amount) in promises.held { try check(amount, of: device, "promised") }
+        for part in promises.owners.keys { try checkOwners(of: part) }
+        for project in promises.used.keys { try checkQuotas(from: project) }
+    }
+
+    /// What vGPUs hold of a device, by the store or in truth, is never more than there is.
+    private func check(_ amount: Promises.Amount, of device: Promises.Device, _ how: String) throws {
+        guard let capacity = capacities[device] else {
+            guard amount == .init() else { throw fail("\(device.node).\(device.name) is \(how), and is no device") }
+            return
+        }
+        guard amount.compute <= capacity.compute, amount.memory <= capacity.memory else {
+            throw fail(
+                "\(device.node).\(device.name): \(amount.compute) % and \(amount.memory) MiB are \(how) of "
+                    + "\(capacity.compute) % and \(capacity.memory) MiB")
         }
     }
 
     /// A replica has one set of vGPUs.
-    private func checkOwners() throws {
-        var owners: [String: String] = [:]
-        for vgpu in vgpus.values where !vgpu.status.phase.isOver && vgpu.spec.stop != true {
-            let replica = "\(vgpu.spec.workloadUID) \(vgpu.spec.replica) \(vgpu.spec.part ?? 0)"
-            if let other = owners.updateValue(vgpu.metadata.name, forKey: replica) {
-                throw fail("\(other) and \(vgpu.metadata.name) are the same replica")
+    private func checkOwners(of part: Promises.Part) throws {
+        guard let owners = promises.owners[part], owners.count > 1 else { return }
+        throw fail("\(owners.map(\.name).sorted().joined(separator: " and ")) are the same replica")
+    }
+
+    /// Quotas are only ever raised here, so no project may exceed its own, nor may those above it.
+    private func checkQuotas(from project: String) throws {
+        var next: String? = project
+        while let name = next {
+            if let quota = quotas[name] {
+                let used = promises.used.filter { isInside($0.key, name) }.reduce(0) { $0 + $1.value }
+                guard used <= quota else { throw fail("project \(name) has \(used) % of a quota of \(quota) %") }
             }
+            next = parents[name]
         }
     }
 
-    /// Quotas are only ever raised here, so no project may exceed its own.
-    private func checkQuotas() throws {
-        var used: [String: Int64] = [:]
-        for vgpu in vgpus.values where vgpu.status.phase != .ended {
-            var project = vgpu.metadata.project
-            while let name = project {
-                used[name, default: 0] += vgpu.spec.compute.request.value * Int64(vgpu.spec.devices.count)
-                project = parents[name]
-            }
+    /// Whether a project is another or below it.
+    private func isInside(_ project: String, _ other: String) -> Bool {
+        var next: String? = project
+        while let name = next {
+            if name == other { return true }
+            next = parents[name]
         }
-        for (project, quota) in quotas where used[project] ?? 0 > quota {
-            throw fail("project \(project) has \(used[project] ?? 0) % of a quota of \(quota) %")
-        }
+        return false
     }
 
     /// What workers hold in truth is never more than there is.
     func check(_ node: SimulatedNode) throws {
-        try checkHeld(node.workers.values.map(\.vgpu), "in use")
+        let sums = Promises(node.workers.values.lazy.map(\.vgpu).map { vgpu in
+            // By the node itself: what the store says of the phase does not count.
+            var vgpu = vgpu
+            vgpu.status.phase = .running
+            return vgpu
+        })
+        for (device, amount) in sums.held { try check(amount, of: device, "in use") }
     }
 
     // MARK: - At rest
 
     /// What must hold once nothing fails any more and time enough has passed.
     func checkRest(_ planes: [Plane], _ nodes: [SimulatedNode]) throws {
+        try checkAll()
         for plane in planes { try checkView(plane) }
         for vgpu in vgpus.values where workloads[workload(of: vgpu)]?.metadata.uid != vgpu.spec.workloadUID {
             throw fail("\(vgpu.metadata.name) is left of a workload that is gone")
@@ -158,7 +172,10 @@ struct Invariants {
     /// Every control plane's view is what the store holds.
     private func checkView(_ plane: Plane) throws {
         plane.follow()
-        let documents = world.documents
+        // Not what was read once for all, but the bytes themselves.
+        let documents = try world.entries().map {
+            try ResourceDocument(stored: $0.value, revision: $0.revision.rawValue)
+        }
         let references = Set(documents.map(\.reference))
         let seen = Set(plane.view.allReferences)
         guard references == seen else {

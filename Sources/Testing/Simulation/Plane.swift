@@ -88,8 +88,7 @@ final class Plane {
                 guard let reference = ResourceReference(key: event.key.text) else { continue }
                 switch event {
                 case .put(let entry):
-                    guard let document = try? ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
-                    else { continue }
+                    guard let document = world.document(entry) else { continue }
                     core.ingest(put: document)
                 case .delete: core.ingest(delete: reference, revision: change.revision.rawValue)
                 }

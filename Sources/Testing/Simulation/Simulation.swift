@@ -54,7 +54,8 @@ public struct Simulation: Sendable {
         for node in nodes {
             for device in 0..<node.deviceCount {
                 invariants.setCapacity(
-                    .init(compute: clients.oversell, memory: node.memory), of: "\(node.name).gpu-\(device)")
+                    .init(compute: clients.oversell, memory: node.memory),
+                    of: .init(node: node.name, name: "gpu-\(device)"))
             }
             node.onWorkers = { try invariants.check(node) }
             node.start()

@@ -33,8 +33,16 @@ final class World {
         var action: () throws -> Void
     }
 
+    /// A resource as one transaction left it.
+    private struct Version: Hashable {
+        var key: StoreKey
+        var revision: Revision
+    }
+
     let environment: Environment
     private(set) var store = StoreState(historyLimit: 100_000)
+    /// What the store's bytes say, read once for all who follow. ``Invariants`` reads the bytes anew at the end.
+    private var read: [Version: ResourceDocument] = [:]
     private var agenda: [Planned] = []
     private var planned = 0
     /// Told of each change of the store.
@@ -132,17 +140,28 @@ final class World {
     /// A resource as it is.
     func document(_ reference: ResourceReference) -> ResourceDocument? {
         guard let key = try? StoreKey(reference.key), let entry = store.entry(key) else { return nil }
-        return try? ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
+        return document(entry)
+    }
+
+    /// What an entry says; nil where it can't be read.
+    func document(_ entry: StoreEntry) -> ResourceDocument? {
+        let version = Version(key: entry.key, revision: entry.revision)
+        if let known = read[version] { return known }
+        let document = try? ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
+        read[version] = document
+        return document
+    }
+
+    /// The entries of all resources as they are, or of one kind's.
+    func entries(of kind: ResourceKind? = nil) -> [StoreEntry] {
+        guard let prefix = try? kind.map({ try StorePrefix("/\($0.plural)/") }) ?? .all,
+            let page = try? store.page(prefix, limit: 10_000, from: nil)
+        else { return [] }
+        return page.entries.filter { ResourceReference(key: $0.key.text) != nil }
     }
 
     /// All resources as they are.
-    var documents: [ResourceDocument] {
-        guard let page = try? store.page(.all, limit: 10_000, from: nil) else { return [] }
-        return page.entries.compactMap { entry in
-            guard ResourceReference(key: entry.key.text) != nil else { return nil }
-            return try? ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
-        }
-    }
+    var documents: [ResourceDocument] { entries().compactMap(document) }
 
     /// Changes after a revision.
     func changes(after revision: Int64) -> [StoreChange] {

@@ -44,5 +44,7 @@ struct PlaceID: Hashable, Comparable {
         return String(name[..<dot])
     }
 
-    static func < (left: PlaceID, right: PlaceID) -> Bool { left.text < right.text }
+    static func < (left: PlaceID, right: PlaceID) -> Bool {
+        left.project == right.project ? left.base < right.base : left.project < right.project
+    }
 }

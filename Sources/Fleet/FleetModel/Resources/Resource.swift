@@ -107,18 +107,24 @@ public struct ResourceReference: Sendable, Hashable, Codable, Comparable, Custom
 
     /// Reads a store's key; nil where it is none of a resource.
     public init?(key: String) {
-        let parts = key.split(separator: "/", omittingEmptySubsequences: false).map(String.init)
-        guard parts.count >= 3, parts[0].isEmpty,
-            let kind = ResourceKind.allCases.first(where: { $0.plural == parts[1] }),
+        let parts = key.utf8.split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false)
+        guard parts.count >= 3, parts[0].isEmpty, let kind = ResourceKind.byPlural[Substring(parts[1])],
             parts.count == (kind.isInProject ? 4 : 3)
         else { return nil }
-        self.init(kind: kind, project: kind.isInProject ? parts[2] : nil, name: parts[parts.count - 1])
+        self.init(
+            kind: kind, project: kind.isInProject ? String(Substring(parts[2])) : nil,
+            name: String(Substring(parts[parts.count - 1])))
     }
 
     /// `Workload default/train`.
     public var description: String { "\(kind.rawValue) " + (project.map { "\($0)/" } ?? "") + name }
 
-    public static func < (left: ResourceReference, right: ResourceReference) -> Bool { left.key < right.key }
+    /// By kind, project, name.
+    public static func < (left: ResourceReference, right: ResourceReference) -> Bool {
+        if left.kind != right.kind { return left.kind.plural < right.kind.plural }
+        if left.project != right.project { return left.project ?? "" < right.project ?? "" }
+        return left.name < right.name
+    }
 }
 
 /// The project of resources that name none.

@@ -29,6 +29,8 @@ public enum ResourceKind: String, Sendable, Hashable, Codable, CaseIterable {
         }
     }
 
+    static let byPlural = Dictionary(uniqueKeysWithValues: allCases.map { (Substring($0.plural), $0) })
+
     /// Other names that people may type.
     public var shortNames: [String] {
         switch self {

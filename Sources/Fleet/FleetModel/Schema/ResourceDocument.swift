@@ -70,9 +70,11 @@ public struct ResourceDocument: Sendable {
 
     /// The kind stands near the beginning of what this writes; other texts are read as a whole.
     private static func kind(of bytes: [UInt8]) throws -> ResourceKind {
-        let start = String(decoding: bytes.prefix(80), as: UTF8.self)
-        if let match = start.firstMatch(of: #/"kind":"(\w+)"/#), let kind = ResourceKind(rawValue: String(match.1)) {
-            return kind
+        let mark = Array("\"kind\":\"".utf8)
+        let start = bytes.prefix(80)
+        if let at = start.indices.first(where: { start[$0...].starts(with: mark) }) {
+            let word = start[(at + mark.count)...].prefix { $0 != UInt8(ascii: "\"") }
+            if let kind = ResourceKind(rawValue: String(decoding: word, as: UTF8.self)) { return kind }
         }
         let tree = try JSONDecoder().decode(JSONValue.self, from: Data(bytes))
         guard let kind = tree["kind"]?.text.flatMap(ResourceKind.init(rawValue:)) else {

@@ -35,24 +35,24 @@ extension Timestamp: CustomStringConvertible {
 
     /// Reads RFC 3339 with `Z` or an offset; nil where that is none.
     public init?(_ text: String) {
-        guard let match = text.wholeMatch(of: Timestamp.pattern) else { return nil }
-        guard let year = Int64(match.1), let month = Int64(match.2), let day = Int64(match.3),
-            let hour = Int64(match.4), let minute = Int64(match.5), let second = Int64(match.6),
+        // Stores hold many of them: a regular expression takes most of the time of reading a resource.
+        var scanner = DigitScanner(text)
+        guard let year = scanner.number(digits: 4), scanner.take("-"), let month = scanner.number(digits: 2),
+            scanner.take("-"), let day = scanner.number(digits: 2),
+            scanner.take("T") || scanner.take("t") || scanner.take(" "),
+            let hour = scanner.number(digits: 2), scanner.take(":"), let minute = scanner.number(digits: 2),
+            scanner.take(":"), let second = scanner.number(digits: 2),
             (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 61
         else { return nil }
-        var value = (Timestamp.day(year: year, month: month, day: day) * 24 + hour) * 60 + minute
-        if let sign = match.9, let hours = match.10.flatMap({ Int64($0) }),
-            let minutes = match.11.flatMap({ Int64($0) })
-        {
-            value -= (sign == "-" ? -1 : 1) * (hours * 60 + minutes)
+        var fraction: Int64 = 0
+        if scanner.take(".") {
+            guard let thousandths = scanner.thousandths() else { return nil }
+            fraction = thousandths
         }
-        let digits = match.7.map { ($0 + "00").prefix(3) }
-        milliseconds = (value * 60 + second) * 1000 + (digits.flatMap { Int64($0) } ?? 0)
+        guard let offset = scanner.offsetMinutes(), scanner.isAtEnd else { return nil }
+        let minutes = (Timestamp.day(year: year, month: month, day: day) * 24 + hour) * 60 + minute - offset
+        milliseconds = (minutes * 60 + second) * 1000 + fraction
     }
-
-    // SAFETY: a regular expression without state; it is only read.
-    private nonisolated(unsafe) static let pattern =
-        #/(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?:([Zz])|([+-])(\d\d):(\d\d))/#
 
     /// Days since 1970 of a date of the Gregorian calendar, after Howard Hinnant's "chrono-compatible low-level date
     /// algorithms".
@@ -83,9 +83,65 @@ extension Timestamp: TextQuantity {
     static let form = "a time is written as 2026-12-01T12:00:00Z"
 }
 
+/// Reads a text of digits and signs from its beginning.
+private struct DigitScanner {
+    private var rest: Substring.UTF8View
+
+    init(_ text: String) { rest = text[...].utf8 }
+
+    var isAtEnd: Bool { rest.isEmpty }
+
+    /// Takes a sign, if it is what comes next.
+    mutating func take(_ sign: Unicode.Scalar) -> Bool {
+        guard rest.first == UInt8(ascii: sign) else { return false }
+        rest.removeFirst()
+        return true
+    }
+
+    /// A number of so many digits.
+    mutating func number(digits count: Int) -> Int64? {
+        var value: Int64 = 0
+        for _ in 0..<count {
+            guard let digit = digit() else { return nil }
+            value = value * 10 + digit
+        }
+        return value
+    }
+
+    /// What stands behind a decimal point, one to nine digits, in thousandths, rounded down.
+    mutating func thousandths() -> Int64? {
+        var value: Int64 = 0
+        var count = 0
+        while let digit = digit() {
+            if count < 3 { value = value * 10 + digit }
+            count += 1
+        }
+        guard (1...9).contains(count) else { return nil }
+        for _ in min(count, 3)..<3 { value *= 10 }
+        return value
+    }
+
+    /// `Z`, or hours and minutes with their sign.
+    mutating func offsetMinutes() -> Int64? {
+        if take("Z") || take("z") { return 0 }
+        let isWest = take("-")
+        guard isWest || take("+"), let hours = number(digits: 2), take(":"), let minutes = number(digits: 2) else {
+            return nil
+        }
+        return (isWest ? -1 : 1) * (hours * 60 + minutes)
+    }
+
+    private mutating func digit() -> Int64? {
+        guard let byte = rest.first, (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+        rest.removeFirst()
+        return Int64(byte - UInt8(ascii: "0"))
+    }
+}
+
 private func pad(_ number: Int64, _ width: Int) -> String {
     let text = String(number)
-    return String(repeating: "0", count: max(0, width - text.count)) + text
+    let missing = width - text.utf8.count
+    return missing > 0 ? String(repeating: "0", count: missing) + text : text
 }
 
 extension Int64 {
