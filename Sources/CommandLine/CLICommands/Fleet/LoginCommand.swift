@@ -127,7 +127,7 @@ struct ContextCommand: ParsableCommand {
     struct Use: ParsableCommand {
         static let configuration = CommandConfiguration(commandName: "use", abstract: "Talk to another control plane.")
 
-        @Argument(help: "The context.", completion: .custom { _, _, _ in ContextCommand.names })
+        @Argument(help: "The context.", completion: NameCompletion.contexts)
         var name: String
 
         func run() throws {
@@ -143,7 +143,7 @@ struct ContextCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "delete", abstract: "Forget a control plane and its token.")
 
-        @Argument(help: "The context.", completion: .custom { _, _, _ in ContextCommand.names })
+        @Argument(help: "The context.", completion: NameCompletion.contexts)
         var name: String
 
         func run() throws {
