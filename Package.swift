@@ -177,8 +177,8 @@ let runtimeTargets: [Target] = [
         "FleetClient", .fleet,
         uses: [
             "FleetModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
-            .product(name: "NIOSSL", package: "swift-nio-ssl"),
         ]),
     module("FleetAgent", .fleet, uses: ["FleetModel", "FleetClient", "NodeAgent", "NodeModel", log]),
     module(
@@ -252,6 +252,7 @@ let runtimeTargets: [Target] = [
         ] + nio),
     tests("Manifests", uses: ["Manifests", "FleetModel"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
+    tests("FleetClient", uses: ["FleetClient", "FleetModel", httpClient]),
     tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
     tests("Tidy", uses: []),
 ]

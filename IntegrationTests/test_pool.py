@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import socket
 import subprocess
@@ -193,6 +194,57 @@ def test_a_bad_manifest_names_field_and_reason(pool):
     text = workload("bad").replace("replicas", "replica")
     output = pool.roost("apply", "-f", "-", text=text, status=1)
     assert "spec.replica: is not a field; did you mean replicas?" in output
+
+
+def offered(pool, *words, environment=None):
+    """What bash offers for the last of some words of `roost`, by the completion script."""
+    script = pool.folder / "completion.bash"
+    if not script.exists():
+        script.write_text(pool.roost("--generate-completion-script", "bash"))
+    line = shlex.join([str(ROOST), *words[:-1]]) + " " + words[-1]
+    typed = f"""
+        source {script}
+        COMP_LINE={shlex.quote(line)} COMP_POINT={len(line)} COMP_CWORD={len(words)}
+        COMP_WORDS=({shlex.join([str(ROOST), *words])})
+        _roost {ROOST} {shlex.quote(words[-1])} {shlex.quote(words[-2] if len(words) > 1 else str(ROOST))}
+        printf "%s\\n" "${{COMPREPLY[@]}}"
+        """
+    result = subprocess.run(
+        ["bash", "-c", typed], env={**pool.environment, **(environment or {})}, capture_output=True, text=True,
+        timeout=60)
+    assert result.stderr == ""
+    return result.stdout.split()
+
+
+def test_the_shell_completes_names(pool):
+    for name in ("tab-one", "tab-two"):
+        pool.roost("apply", "-f", "-", text=workload(name, compute="1%", memory="1MiB"))
+    pool.roost("apply", "-f", "-", text=workload("tab-far", project="research", compute="1%", memory="1MiB"))
+    names = ["tab-one", "tab-two"]
+    for command in ("get", "describe", "edit", "delete"):
+        assert offered(pool, command, "wor") == ["workloads"]
+        assert offered(pool, command, "workloads", "tab-") == names
+        assert offered(pool, command, "workload/tab-") == [f"workload/{name}" for name in names]
+    assert offered(pool, "delete", "wl", "tab-one", "tab-") == ["tab-two"]
+    assert offered(pool, "get", "-p", "research", "workloads", "tab-") == ["tab-far"]
+    assert offered(pool, "why", "tab-") == names
+    assert offered(pool, "get", "workloads", "-p", "re") == ["research"]
+    assert set(offered(pool, "drain", "")) >= {"a", "b"}
+    assert offered(pool, "drain", "a", "b", "") == []
+    assert offered(pool, "run", "--pool", "m") == ["main"]
+    context = offered(pool, "context", "use", "")
+    assert context == offered(pool, "get", "--context", "") == ["127.0.0.1"]
+    assert len(offered(pool, "token", "revoke", "")) >= 1
+    pool.roost("delete", "workload", *names)
+    pool.roost("delete", "workload", "tab-far", "-p", "research")
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "nonsense"])
+def test_the_shell_is_silent_where_no_control_plane_answers(pool, address):
+    environment = {"ROOST_SERVER": address}
+    assert offered(pool, "get", "workloads", "", environment=environment) == []
+    # Kinds need nobody.
+    assert "workloads" in offered(pool, "get", "", environment=environment)
 
 
 def test_a_program_of_a_workload_runs_on_a_node(pool, programs):

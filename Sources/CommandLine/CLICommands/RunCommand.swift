@@ -1,4 +1,5 @@
 import ArgumentParser
+import FleetModel
 import Foundation
 import Glibc
 import NodeAgent
@@ -59,12 +60,15 @@ struct RunCommand: ParsableCommand {
 
     @OptionGroup var fleet: FleetOptions
 
-    @Option(help: ArgumentHelp("Ask a pool's control plane instead of this machine's daemon.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("Ask a pool's control plane instead of this machine's daemon.", valueName: "name"),
+        completion: NameCompletion.of(.pool))
     var pool: String?
 
     @Option(
         name: [.customShort("p"), .long],
-        help: ArgumentHelp("The project in the pool. Default: the context's.", valueName: "name"))
+        help: ArgumentHelp("The project in the pool. Default: the context's.", valueName: "name"),
+        completion: NameCompletion.of(.project))
     var project: String?
 
     @Option(

@@ -39,6 +39,14 @@ extension FleetClient {
         }
     }
 
+    /// The names of a kind's resources, a thousand at most, within a second: for a shell that completes a word.
+    public func names(of kind: ResourceKind, project: String? = nil) async throws -> [String] {
+        var options = Options(query: [("limit", "1000")])
+        options.timeout = .seconds(1)
+        let page: Page = try await send(.get, FleetClient.path(kind, project: project), options)
+        return page.items.compactMap { $0["metadata"]?["name"]?.text }
+    }
+
     /// One resource; nil where there is none.
     public func get(_ reference: ResourceReference) async throws -> ResourceDocument? {
         do {
@@ -88,8 +96,16 @@ extension FleetClient {
     /// What a watch tells.
     public enum Change: Sendable {
         case put(ResourceDocument)
-        case deleted(ResourceReference)
+        case deleted(ResourceReference, revision: Int64)
         case progress(Int64)
+
+        /// After which revision a watch that ended goes on.
+        public var revision: Int64 {
+            switch self {
+            case .put(let document): document.metadata.revision ?? 0
+            case .deleted(_, let revision), .progress(let revision): revision
+            }
+        }
     }
 
     private struct Line: Decodable {
@@ -131,9 +147,12 @@ extension FleetClient {
         case ("PUT", let object?): return .put(try ResourceDocument(answered: object))
         case ("DELETE", let object?):
             let kind = object["kind"]?.text.flatMap(ResourceKind.init(rawValue:))
-            guard let kind, let name = object["metadata"]?["name"]?.text else { break }
+            guard let kind, let name = object["metadata"]?["name"]?.text,
+                case .integer(let revision)? = object["metadata"]?["revision"]
+            else { break }
             return .deleted(
-                ResourceReference(kind: kind, project: object["metadata"]?["project"]?.text, name: name))
+                ResourceReference(kind: kind, project: object["metadata"]?["project"]?.text, name: name),
+                revision: revision)
         case ("PROGRESS", _): return .progress(line.revision ?? 0)
         case ("ERROR", _):
             throw FleetClientError(
@@ -155,12 +174,16 @@ extension FleetClient {
 
     /// What would be done with manifests.
     public func plan(_ documents: [ResourceDocument]) async throws -> Plan {
-        try await send(.post, "/api/v1/plan", body: ["items": documents.map(\.json)])
+        var options = Options()
+        options.isRepeatable = true
+        return try await send(.post, "/api/v1/plan", options, body: ["items": documents.map(\.json)])
     }
 
     /// Keeps a held workload alive.
     public func hold(_ workload: ResourceReference) async throws {
-        _ = try await bytes(.post, FleetClient.path(workload) + "/hold")
+        var options = Options()
+        options.isRepeatable = true
+        _ = try await bytes(.post, FleetClient.path(workload) + "/hold", options)
     }
 
     /// How to reach a vGPU.
@@ -177,6 +200,7 @@ extension FleetClient {
     public func heartbeat(node: String, _ request: HeartbeatRequest) async throws -> HeartbeatAnswer {
         var options = Options()
         options.timeout = .seconds(15)
+        options.isRepeatable = true
         if let wait = request.wait { options.timeout = TimeSpan(milliseconds: wait.milliseconds + 15_000) }
         return try await send(.post, "/api/v1/nodes/\(node)/heartbeat", options, body: request)
     }

@@ -9,7 +9,7 @@ import NIOSSL
 public final class FleetClient: Sendable {
     /// How to reach a control plane.
     public struct Target: Sendable, Hashable, Codable {
-        /// The address: `https://pool.example:7600`.
+        /// The address: `https://pool.example:7600`; several, for servers of one store, with commas between.
         public var server: String
         /// The bearer token.
         public var token: String?
@@ -22,6 +22,23 @@ public final class FleetClient: Sendable {
             self.token = token
             self.authorityFile = authorityFile
         }
+
+        /// The addresses, each without a slash at its end.
+        ///
+        /// - Throws: ``FleetClientError`` where one is of no use.
+        public func addresses() throws -> [URL] {
+            try server.split(separator: ",", omittingEmptySubsequences: false).map { part in
+                let text = part.hasSuffix("/") ? part.dropLast() : part
+                guard let url = URL(string: String(text)), ["http", "https"].contains(url.scheme ?? ""),
+                    url.host != nil
+                else {
+                    throw FleetClientError(
+                        status: 0, title: "Bad address",
+                        detail: "'\(part)' is no address of a control plane; it reads https://host:port.")
+                }
+                return url
+            }
+        }
     }
 
     /// The most bytes of one answer.
@@ -30,18 +47,13 @@ public final class FleetClient: Sendable {
     /// How to reach it.
     public let target: Target
     private let http: HTTPClient
+    let servers: Servers
 
     /// Makes a client. ``shutdown()`` must be called before it goes.
     ///
     /// - Throws: ``FleetClientError`` where the address or the authority's certificate is of no use.
     public init(_ target: Target) throws {
-        guard let url = URL(string: target.server), let scheme = url.scheme, ["http", "https"].contains(scheme),
-            url.host != nil
-        else {
-            throw FleetClientError(
-                status: 0, title: "Bad address",
-                detail: "'\(target.server)' is no address of a control plane; it reads https://host:port.")
-        }
+        servers = Servers(try target.addresses().map(\.absoluteString))
         self.target = target
         var configuration = HTTPClient.Configuration()
         configuration.timeout.connect = .seconds(5)
@@ -97,19 +109,18 @@ public final class FleetClient: Sendable {
     public func bytes(
         _ method: Method, _ path: String, _ options: Options = Options(), body: (some Encodable)? = Optional<Never>.none
     ) async throws -> Data {
-        let request = try request(method, path, options, body: body)
-        let response: HTTPClientResponse
-        do {
-            response = try await http.execute(request, timeout: .nanoseconds(options.timeout.milliseconds * 1_000_000))
-        } catch {
-            throw FleetClientError.unreachable(target.server, error)
+        let bytes = try FleetClient.encoded(body)
+        return try await servers.ask(isRepeatable: options.isRepeatable ?? (method == .get)) { server in
+            let request = request(server, method, path, options, body: bytes)
+            let timeout = TimeAmount.nanoseconds(options.timeout.milliseconds * 1_000_000)
+            let response = try await http.execute(request, timeout: timeout)
+            let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)
+            let data = Data(buffer.readableBytesView)
+            guard (200..<300).contains(response.status.code) else {
+                throw FleetClientError(status: Int(response.status.code), body: data)
+            }
+            return data
         }
-        let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)
-        let data = Data(buffer.readableBytesView)
-        guard (200..<300).contains(response.status.code) else {
-            throw FleetClientError(status: Int(response.status.code), body: data)
-        }
-        return data
     }
 
     /// How to send.
@@ -127,8 +138,10 @@ public final class FleetClient: Sendable {
         public var query: [(String, String)] = []
         /// Further headers.
         public var headers: [(String, String)] = []
-        /// How long to wait for the answer.
+        /// How long to wait for the answer of one server.
         public var timeout = TimeSpan.seconds(30)
+        /// Whether doing it twice is as good as once; nil for reads alone.
+        public var isRepeatable: Bool?
 
         /// Nothing.
         public init(query: [(String, String)] = [], headers: [(String, String)] = []) {
@@ -137,11 +150,16 @@ public final class FleetClient: Sendable {
         }
     }
 
+    private static func encoded(_ body: (some Encodable)?) throws -> Data? {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.withoutEscapingSlashes]
+        return try body.map { try encoder.encode($0) }
+    }
+
     private func request(
-        _ method: Method, _ path: String, _ options: Options, body: (some Encodable)?
-    ) throws -> HTTPClientRequest {
-        var address = target.server.hasSuffix("/") ? String(target.server.dropLast()) : target.server
-        address += path
+        _ server: String, _ method: Method, _ path: String, _ options: Options, body: Data?
+    ) -> HTTPClientRequest {
+        var address = server + path
         if !options.query.isEmpty {
             address += "?" + options.query.map { "\(escaped($0.0))=\(escaped($0.1))" }.joined(separator: "&")
         }
@@ -151,9 +169,7 @@ public final class FleetClient: Sendable {
         if let token = target.token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
         for (name, value) in options.headers { request.headers.replaceOrAdd(name: name, value: value) }
         if let body {
-            let encoder = JSONEncoder()
-            encoder.outputFormatting = [.withoutEscapingSlashes]
-            request.body = .bytes(ByteBuffer(bytes: try encoder.encode(body)))
+            request.body = .bytes(ByteBuffer(bytes: body))
             if !request.headers.contains(name: "Content-Type") {
                 request.headers.add(name: "Content-Type", value: "application/json")
             }
@@ -194,13 +210,15 @@ public final class FleetClient: Sendable {
 
     /// Begins an answer that goes on.
     private func answer(_ path: String, _ options: Options) async throws -> HTTPClientResponse {
-        let request = try request(.get, path, options, body: Optional<Never>.none)
-        let response = try await http.execute(request, deadline: .distantFuture)
-        guard (200..<300).contains(response.status.code) else {
-            let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)
-            throw FleetClientError(status: Int(response.status.code), body: Data(buffer.readableBytesView))
+        try await servers.ask(isRepeatable: true) { server in
+            let request = request(server, .get, path, options, body: nil)
+            let response = try await http.execute(request, deadline: .distantFuture)
+            guard (200..<300).contains(response.status.code) else {
+                let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)
+                throw FleetClientError(status: Int(response.status.code), body: Data(buffer.readableBytesView))
+            }
+            return response
         }
-        return response
     }
 
     /// Takes whole lines from the front.

@@ -49,6 +49,10 @@ final class FakeControlPlane: FleetConnection {
         }
     }
 
+    func names(of kind: ResourceKind, project: String?) async throws -> [String] {
+        try await list(kind, project: project, labels: nil).items.map(\.metadata.name)
+    }
+
     func get(_ reference: ResourceReference) async throws -> ResourceDocument? {
         state.withLock { $0.resources[reference] }
     }

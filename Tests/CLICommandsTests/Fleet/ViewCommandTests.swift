@@ -100,7 +100,7 @@ struct ViewCommandTests {
         let item = try #require(try await plane.get(ResourceReference(kind: .workload, name: "train")))
         let other = try ResourceDocument(Resource(Metadata(name: "x", project: "default"), WorkloadSpec()))
         plane.willChange([])
-        plane.willChange([.put(other), .put(item), .progress(9), .deleted(item.reference)])
+        plane.willChange([.put(other), .put(item), .progress(9), .deleted(item.reference, revision: 10)])
         let streams = try await get(plane, "workloads", "-l", "team=a", "-o", "name", "--watch")
         #expect(streams.lines == ["workload/train", "workload/train", "workload/train deleted"])
         #expect(plane.requests.filter { $0.hasPrefix("watch") }.count == 2)

@@ -6,6 +6,7 @@ protocol FleetConnection: Sendable {
     func list(
         _ kind: ResourceKind, project: String?, labels: String?
     ) async throws -> (items: [ResourceDocument], revision: Int64)
+    func names(of kind: ResourceKind, project: String?) async throws -> [String]
     func get(_ reference: ResourceReference) async throws -> ResourceDocument?
     func put(_ document: ResourceDocument, revision: Int64?, isDryRun: Bool) async throws -> ResourceDocument
     func patch(_ reference: ResourceReference, _ patch: JSONValue) async throws -> ResourceDocument

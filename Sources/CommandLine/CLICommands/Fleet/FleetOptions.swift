@@ -5,7 +5,9 @@ import Foundation
 
 /// Which control plane a command talks to.
 struct FleetOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("The control plane, by the name of `roost context`.", valueName: "name"))
+    @Option(
+        help: ArgumentHelp("The control plane, by the name of `roost context`.", valueName: "name"),
+        completion: NameCompletion.contexts)
     var context: String?
 
     @Option(help: ArgumentHelp("The control plane, by its address. Default: ROOST_SERVER.", valueName: "url"))
@@ -41,7 +43,8 @@ extension Timestamp {
 struct ProjectOptions: ParsableArguments {
     @Option(
         name: [.customShort("p"), .long],
-        help: ArgumentHelp("The project. Default: the context's, else \(defaultProject).", valueName: "project"))
+        help: ArgumentHelp("The project. Default: the context's, else \(defaultProject).", valueName: "project"),
+        completion: NameCompletion.of(.project))
     var project: String?
 }
 
@@ -73,11 +76,11 @@ enum KindArgument {
 /// A kind and names of resources, as `workload train` or `workload/train`.
 struct ResourceArguments: ParsableArguments {
     @Argument(
-        help: ArgumentHelp("A kind, or kind/name.", valueName: "kind"), completion: KindArgument.completion,
+        help: ArgumentHelp("A kind, or kind/name.", valueName: "kind"), completion: NameCompletion.subject,
         transform: ResourceArguments.split)
     var subject: Subject
 
-    @Argument(help: ArgumentHelp("Names.", valueName: "name"))
+    @Argument(help: ArgumentHelp("Names.", valueName: "name"), completion: NameCompletion.subject)
     var rest: [String] = []
 
     /// A kind, and a name where one stands behind a slash.

@@ -105,19 +105,30 @@ struct GetCommand: AsyncParsableCommand {
         String(decoding: try value.encoded(), as: UTF8.self)
     }
 
-    /// Writes changes until the user has seen enough. A watch that fell behind begins again with what there is.
+    /// How often in turn a watch that ended is begun again before that is a failure.
+    private static let attemptMax = 10
+
+    /// Writes changes until the user has seen enough. A watch that fell behind begins again with what there is; one
+    /// whose server ended goes on where it was, there or at another server.
     private func follow(
         _ session: FleetSession, scope: String?, after start: Int64, _ items: [ResourceDocument],
         _ listing: ResourceListing
     ) async throws {
         var revision = start
         let choice = try labels.map(LabelChoice.init)
+        var failures = 0
         while true {
             do {
                 for try await change in session.connection.watch(listing.kind, project: scope, after: revision) {
+                    failures = 0
+                    revision = max(revision, change.revision)
                     try write(change, beside: items, listing, choice, session)
                 }
                 return
+            } catch let error as FleetClientError where [0, 503].contains(error.status) {
+                failures += 1
+                if failures == GetCommand.attemptMax { throw error }
+                try await Task.sleep(for: .milliseconds(100 << min(failures, 5)))
             } catch let error as FleetClientError where error.status == 410 {
                 revision = try await session.connection.list(listing.kind, project: scope, labels: labels).revision
             }
@@ -138,7 +149,7 @@ struct GetCommand: AsyncParsableCommand {
                 let text = listing.table(items + [item]).text
                 session.console.line(text.split(separator: "\n").last.map(String.init) ?? "")
             }
-        case .deleted(let reference):
+        case .deleted(let reference, _):
             guard isNamed(reference.name) else { return }
             switch format {
             case .json:

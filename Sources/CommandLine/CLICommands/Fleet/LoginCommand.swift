@@ -17,7 +17,8 @@ struct LoginCommand: AsyncParsableCommand {
               pass show roost | roost login https://pool.example:7600 --name work
             """)
 
-    @Argument(help: ArgumentHelp("The control plane's address.", valueName: "url"))
+    @Argument(
+        help: ArgumentHelp("The control plane's address; several servers' with commas between.", valueName: "url"))
     var server: String
 
     @Option(
@@ -37,11 +38,14 @@ struct LoginCommand: AsyncParsableCommand {
     var project: String?
 
     func validate() throws {
-        guard let url = URL(string: server), ["http", "https"].contains(url.scheme ?? ""), url.host != nil else {
-            throw ValidationError("'\(server)' is no address of a control plane; it reads https://host:port.")
+        let addresses: [URL]
+        do {
+            addresses = try FleetClient.Target(server: server).addresses()
+        } catch let error as FleetClientError {
+            throw ValidationError(error.detail)
         }
-        let isLoopback = ["127.0.0.1", "::1", "[::1]", "localhost"].contains(url.host ?? "")
-        if url.scheme == "http", !isLoopback {
+        for url in addresses where url.scheme == "http" {
+            if ["127.0.0.1", "::1", "[::1]", "localhost"].contains(url.host ?? "") { continue }
             throw ValidationError(
                 "http would show the token to everybody on the way; use https, and --ca where needed.")
         }
@@ -85,7 +89,7 @@ struct LoginCommand: AsyncParsableCommand {
     /// Keeps it, as the current one.
     func remember(_ target: FleetClient.Target, path: String, _ identity: Identity, _ console: Console) throws {
         var contexts = try Contexts.load(path: path)
-        let name = name ?? URL(string: server)?.host ?? server
+        let name = try name ?? target.addresses().first?.host ?? server
         contexts.entries[name] = Contexts.Entry(target: target, project: project)
         contexts.current = name
         try contexts.save(path: path)
@@ -123,7 +127,7 @@ struct ContextCommand: ParsableCommand {
     struct Use: ParsableCommand {
         static let configuration = CommandConfiguration(commandName: "use", abstract: "Talk to another control plane.")
 
-        @Argument(help: "The context.", completion: .custom { _, _, _ in ContextCommand.names })
+        @Argument(help: "The context.", completion: NameCompletion.contexts)
         var name: String
 
         func run() throws {
@@ -139,7 +143,7 @@ struct ContextCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "delete", abstract: "Forget a control plane and its token.")
 
-        @Argument(help: "The context.", completion: .custom { _, _, _ in ContextCommand.names })
+        @Argument(help: "The context.", completion: NameCompletion.contexts)
         var name: String
 
         func run() throws {

@@ -119,7 +119,7 @@ struct DeleteCommand: AsyncParsableCommand {
 
     @Argument(
         help: ArgumentHelp("A kind and names, or kind/name.", valueName: "kind name"),
-        completion: KindArgument.completion)
+        completion: NameCompletion.subject)
     var words: [String] = []
 
     @Flag(name: .customLong("ignore-missing"), help: "Resources that are not there are no failure.")

@@ -3,7 +3,7 @@ import FleetModel
 
 /// What `cordon`, `uncordon` and `drain` have in common: nodes and a change of their wishes.
 struct NodeArguments: ParsableArguments {
-    @Argument(help: ArgumentHelp("Nodes.", valueName: "node"))
+    @Argument(help: ArgumentHelp("Nodes.", valueName: "node"), completion: NameCompletion.of(.node))
     var nodes: [String]
 
     func change(_ session: FleetSession, spec: JSONValue, verdict: String) async throws {

@@ -104,7 +104,7 @@ struct TokenCommand: ParsableCommand {
 
         @OptionGroup var fleet: FleetOptions
 
-        @Argument(help: "The tokens, as `roost token list` names them.")
+        @Argument(help: "The tokens, as `roost token list` names them.", completion: NameCompletion.tokens)
         var ids: [String]
 
         func run() async throws { try await fleet.perform(perform) }

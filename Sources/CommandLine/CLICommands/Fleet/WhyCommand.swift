@@ -16,7 +16,7 @@ struct WhyCommand: AsyncParsableCommand {
     @OptionGroup var project: ProjectOptions
     @OptionGroup var output: OutputOptions
 
-    @Argument(help: "The workload.")
+    @Argument(help: "The workload.", completion: NameCompletion.of(.workload))
     var workload: String
 
     func run() async throws { try await fleet.perform(project: project.project, perform) }

@@ -25,7 +25,8 @@ struct JoinCommand: AsyncParsableCommand {
 
     @OptionGroup var state: StateOptions
 
-    @Argument(help: ArgumentHelp("The control plane's address.", valueName: "url"))
+    @Argument(
+        help: ArgumentHelp("The control plane's address; several servers' with commas between.", valueName: "url"))
     var server: String
 
     @Option(
