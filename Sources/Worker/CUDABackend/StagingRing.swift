@@ -50,7 +50,6 @@ final class StagingRing: @unchecked Sendable {
         while true {
             try context.throwIfFatal()
             monitor.lock()
-            takeBack()
             removeFree()
             if let start = place(count) {
                 let buffer = UnsafeMutableRawBufferPointer(start: memory + start, count: count)
@@ -61,10 +60,12 @@ final class StagingRing: @unchecked Sendable {
                 return piece
             }
             let isLent = pieces.first.map(\.isLent) ?? false
+            let isTakenBack = waits && takeBack()
             if waits, !isLent { monitor.wait(nanoseconds: 1_000_000) }
             monitor.unlock()
             guard waits else { return nil }
-            if isLent { Backoff.pause(round) }
+            guard isLent, !isTakenBack else { continue }
+            Backoff.pause(round)
             round += 1
         }
     }
@@ -112,11 +113,12 @@ final class StagingRing: @unchecked Sendable {
 
     /// Takes the oldest piece back where the driver is done with it, or its context is gone: the ring outlives contexts.
     /// A piece that somebody will read is only that one's to free.
-    private func takeBack() {
-        guard let oldest = pieces.first, oldest.isLent, let point = oldest.point, point.isReached else { return }
+    private func takeBack() -> Bool {
+        guard let oldest = pieces.first, oldest.isLent, let point = oldest.point, point.isReached else { return false }
         oldest.isFree = true
         oldest.point = nil
         point.context.giveBack(point.event)
+        return true
     }
 
     private func removeFree() {
