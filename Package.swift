@@ -216,7 +216,9 @@ let runtimeTargets: [Target] = [
     module("SchedulingExperiments", .testing, uses: ["Scheduling"], settings: optimized),
     program("scheduling-bench", .testing, uses: ["SchedulingExperiments", "Scheduling"]),
     program("store-crash", .testing, uses: ["FleetStore", "SQLiteFleetStore", "StoreTestKit"]),
-    program("bench-store", .testing, uses: ["FleetStore", "SQLiteFleetStore", "EtcdFleetStore"]),
+    program(
+        "bench-store", .testing,
+        uses: ["ControlPlane", "FleetModel", "FleetStore", "SQLiteFleetStore", "EtcdFleetStore", log]),
     .executableTarget(
         name: "conformance", dependencies: ["CUDABinding", "CCUDA", "Primitives", "CPosix"],
         path: "Sources/Testing/conformance",

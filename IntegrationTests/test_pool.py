@@ -51,8 +51,9 @@ def free_port():
 class Pool:
     """A control plane with its nodes, and the command line that talks to it."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, address="127.0.0.1"):
         self.folder = folder
+        self.address = address
         self.port = free_port()
         self.state = folder / "server"
         self.environment = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
@@ -61,32 +62,42 @@ class Pool:
         self.nodes = {}
         self.start_server()
         wait_until((self.state / "admin.token").exists, "the administrator's token is there", seconds=30)
-        self.roost("login", self.url, "--token-file", self.state / "admin.token")
+        self.roost("login", self.url, "--token-file", self.state / "admin.token", *self.trust)
+
+    @property
+    def is_local(self):
+        return self.address == "127.0.0.1"
 
     @property
     def url(self):
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'http' if self.is_local else 'https'}://{self.address}:{self.port}"
+
+    @property
+    def trust(self):
+        """What makes clients trust the server's certificate, where it has one."""
+        return [] if self.is_local else ["--ca", self.state / "ca.pem"]
 
     def start_server(self):
+        certificate = [] if self.is_local else ["--tls-names", self.address]
         self.server = Program(
-            [SERVER, "serve", "--listen", f"127.0.0.1:{self.port}", "--state-dir", self.state,
-             "--lease", "2s", "--loss", "6s"],
+            [SERVER, "serve", "--listen", f"{self.address}:{self.port}", "--state-dir", self.state,
+             "--lease", "2s", "--loss", "6s", *certificate],
             env=self.environment)
 
         def answers():
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                socket.create_connection((self.address, self.port), timeout=1).close()
                 return True
             except OSError:
                 return False
 
         wait_until(answers, "the control plane listens", seconds=30)
 
-    def roost(self, *words, text=None, status=0, state=None, seconds=60):
-        """Runs `roost` to its end and returns its standard output."""
+    def roost(self, *words, text=None, status=0, state=None, seconds=60, inside=()):
+        """Runs `roost` to its end, by the command `inside` where one is given, and returns its standard output."""
         environment = {**self.environment, **({"ROOST_STATE_DIR": str(state)} if state else {})}
         result = subprocess.run(
-            [str(ROOST), *map(str, words)], input=text, env=environment, capture_output=True, text=True,
+            [*inside, str(ROOST), *map(str, words)], input=text, env=environment, capture_output=True, text=True,
             timeout=seconds)
         assert result.returncode == status, f"{words}: {result.returncode}\n{result.stdout}{result.stderr}"
         return result.stdout if status == 0 else result.stdout + result.stderr
@@ -95,12 +106,22 @@ class Pool:
         words = ["get", kind, name, "-o", "json"] + (["-p", project] if project else [])
         return json.loads(self.roost(*words))
 
-    def add_node(self, name):
+    def list(self, kind):
+        listed = json.loads(self.roost("get", kind, "-o", "json"))
+        return listed["items"] if isinstance(listed, dict) else listed
+
+    def vgpus_of(self, workload):
+        """The vGPUs of a workload."""
+        return [item for item in self.list("vgpus") if item["spec"]["workload"] == workload]
+
+    def add_node(self, name, address="127.0.0.1", inside=()):
         state = self.folder / name
-        self.roost("up", "--software-gpus", "1", "--device-memory", "1GiB", state=state)
-        token = self.roost("token", "create", name, "--join")
-        self.roost("join", self.url, "--name", name, "--label", f"rack={name}", text=token, state=state)
         self.nodes[name] = state
+        self.roost("up", "--software-gpus", "1", "--device-memory", "1GiB", state=state, inside=inside)
+        token = self.roost("token", "create", name, "--join")
+        self.roost(
+            "join", self.url, "--name", name, "--label", f"rack={name}", "--address", address, *self.trust, text=token,
+            state=state, inside=inside)
 
     def wait_for(self, kind, name, condition, what, project=None, seconds=30):
         seen = {}
@@ -117,6 +138,11 @@ class Pool:
 
     def is_ready(self, workload_object):
         return workload_object["status"]["ready"] == workload_object["spec"].get("replicas", 1)
+
+    def serves_elsewhere(self, workload, node):
+        """Whether a vGPU of a workload serves on another node than this."""
+        return any(
+            item["spec"]["node"] != node and item["status"]["phase"] == "Running" for item in self.vgpus_of(workload))
 
     def close(self):
         for state in self.nodes.values():
@@ -143,9 +169,7 @@ def pool(tmp_path_factory):
 
 def test_nodes_and_devices_are_listed(pool):
     assert "Ready" in pool.roost("get", "nodes")
-    devices = json.loads(pool.roost("get", "devices", "-o", "json"))
-    items = devices["items"] if isinstance(devices, dict) else devices
-    assert sorted(item["metadata"]["name"] for item in items) == ["a.software-0", "b.software-0"]
+    assert sorted(item["metadata"]["name"] for item in pool.list("devices")) == ["a.software-0", "b.software-0"]
 
 
 def test_a_program_runs_on_a_vgpu_of_the_pool(pool, programs):
@@ -159,9 +183,7 @@ def test_a_program_runs_on_a_vgpu_of_the_pool(pool, programs):
 def test_replicas_are_spread_over_the_pool_and_given_back(pool):
     pool.roost("apply", "-f", "-", text=workload("two", replicas=2))
     pool.wait_for("workload", "two", pool.is_ready, "both replicas serve")
-    vgpus = json.loads(pool.roost("get", "vgpus", "-o", "json"))
-    items = vgpus["items"] if isinstance(vgpus, dict) else vgpus
-    assert sorted(item["spec"]["node"] for item in items if item["spec"]["workload"] == "two") == ["a", "b"]
+    assert sorted(item["spec"]["node"] for item in pool.vgpus_of("two")) == ["a", "b"]
 
     pool.roost("apply", "-f", "-", text=workload("late"))
     late = pool.wait_for("workload", "late", lambda it: it["status"].get("waiting"), "it says why it waits")
@@ -258,13 +280,12 @@ def test_a_program_of_a_workload_runs_on_a_node(pool, programs):
 def test_nothing_is_lost_when_the_control_plane_is_killed(pool):
     pool.roost("apply", "-f", "-", text=workload("kept", compute="50%"))
     before = pool.wait_for("workload", "kept", pool.is_ready, "it serves")
-    vgpu = json.loads(pool.roost("get", "vgpus", "-o", "json"))
+    names = [item["metadata"]["name"] for item in pool.list("vgpus")]
     pool.server.process.send_signal(signal.SIGKILL)
     pool.server.process.wait(timeout=10)
     pool.start_server()
     after = pool.wait_for("workload", "kept", pool.is_ready, "it serves still")
     assert after["metadata"]["uid"] == before["metadata"]["uid"]
-    names = [item["metadata"]["name"] for item in (vgpu["items"] if isinstance(vgpu, dict) else vgpu)]
     for name in names:
         assert name in pool.roost("get", "vgpus")
     pool.roost("delete", "workload", "kept")
@@ -273,9 +294,7 @@ def test_nothing_is_lost_when_the_control_plane_is_killed(pool):
 def test_work_of_a_lost_node_goes_elsewhere_and_the_node_comes_back(pool):
     pool.roost("apply", "-f", "-", text=workload("moves", compute="40%"))
     pool.wait_for("workload", "moves", pool.is_ready, "it serves")
-    vgpus = json.loads(pool.roost("get", "vgpus", "-o", "json"))
-    items = vgpus["items"] if isinstance(vgpus, dict) else vgpus
-    node = next(item["spec"]["node"] for item in items if item["spec"]["workload"] == "moves")
+    node = pool.vgpus_of("moves")[0]["spec"]["node"]
     daemon = int(subprocess.run(
         ["pgrep", "-f", f"up --foreground --state-dir {pool.nodes[node]} "], capture_output=True, text=True,
         check=True).stdout.split()[0])
@@ -283,16 +302,9 @@ def test_work_of_a_lost_node_goes_elsewhere_and_the_node_comes_back(pool):
     try:
         pool.wait_for("node", node, lambda it: it["status"]["phase"] == "Lost", "the node is lost")
 
-        def moved(it):
-            if not pool.is_ready(it):
-                return False
-            listed = json.loads(pool.roost("get", "vgpus", "-o", "json"))
-            items = listed["items"] if isinstance(listed, dict) else listed
-            return any(
-                item["spec"]["workload"] == "moves" and item["spec"]["node"] != node
-                and item["status"]["phase"] == "Running" for item in items)
-
-        pool.wait_for("workload", "moves", moved, "it serves on the other node")
+        pool.wait_for(
+            "workload", "moves", lambda it: pool.is_ready(it) and pool.serves_elsewhere("moves", node),
+            "it serves on the other node")
     finally:
         os.kill(daemon, signal.SIGCONT)
     pool.wait_for("node", node, lambda it: it["status"]["phase"] == "Ready", "the node is back")

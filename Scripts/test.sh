@@ -12,7 +12,7 @@ step unit-build swift build --build-tests
 step unit-tests swift test --skip-build
 tail -n 2 "$LOGS/unit-tests.log"
 bash Scripts/build-release.sh
-bash Scripts/simulate.sh --seeds 40
+bash Scripts/simulate.sh --seeds 1000
 bash Scripts/setup-python.sh
 bash Scripts/setup-cuda.sh
 bash Scripts/test-integration.sh

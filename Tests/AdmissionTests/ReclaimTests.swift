@@ -144,6 +144,27 @@ struct ReclaimTests {
         #expect(state.reclaimOffer(for: id, at: 100).candidates.isEmpty)
     }
 
+    // Of 100 MiB b should have 40, which leaves a 60; a has 80. Without a's small job both are at their shares. But a is
+    // guaranteed more devices than it has, and would take that job's place back at once.
+    @Test("By a fair share of one resource nothing is taken of which another is guaranteed", arguments: [0, 4])
+    func guaranteedOfAnother(_ count: Int64) {
+        var state = AdmissionState(
+            projects: [guaranteed("a", count), Project("b")],
+            capacity: ResourceVector(milliDevices: 8000, mebibytes: 100))
+        func request(_ id: String, _ project: String, _ mebibytes: Int64) -> PendingRequest {
+            PendingRequest(
+                id: id, project: project, arrival: 0,
+                requests: ResourceVector(milliDevices: 1000, mebibytes: mebibytes))
+        }
+        for job in [request("small", "a", 20), request("large", "a", 60)] {
+            state.submit(job)
+            state.place(job.id, at: 0)
+        }
+        state.submit(request("late", "b", 40))
+        let offer = state.reclaimOffer(for: "late", at: 100)
+        #expect(offer.candidates.map(\.gang) == (count == 0 ? ["small"] : []))
+    }
+
     /// Both take back whatever they may, in turns. It must come to rest.
     @Test("Taking back comes to an end", arguments: 0..<40 as Range<UInt64>)
     func endsSomeTime(_ seed: UInt64) {

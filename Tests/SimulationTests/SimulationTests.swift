@@ -10,7 +10,9 @@ struct SimulationTests {
         #expect(outcome.operationCount > 10)
     }
 
-    @Test("Seeds that once failed", arguments: [7, 8, 18, 27, 30, 84, 101, 188, 196, 264, 313, 333] as [UInt64])
+    @Test(
+        "Seeds that once failed",
+        arguments: [7, 8, 18, 27, 30, 84, 101, 136, 188, 196, 264, 313, 333, 478, 511, 804] as [UInt64])
     func formerFailures(_ seed: UInt64) throws {
         _ = try Simulation(seed: seed).run()
     }

@@ -12,9 +12,11 @@ public struct AdmissionState: Sendable {
 
     var tree: ProjectTree
     var running: [String: RunningWorkload] = [:]
-    /// Names of what runs, by the node where it is booked.
-    var runningAt: [Set<String>] = []
+    /// What runs, by the node where it is booked.
+    var gangsAt: [GangBook] = []
     var waiting: [WaitingRequest] = []
+    /// The same in short, place by place.
+    private(set) var asks: [Ask] = []
     /// Places in `waiting`, by the node where a request is booked; sorted unless the node is in `unsorted`.
     var queues: [[Int]] = []
     var unsorted: Set<Int> = []
@@ -30,7 +32,7 @@ public struct AdmissionState: Sendable {
         self.capacity = capacity
         tree = ProjectTree(projects)
         queues = Array(repeating: [], count: tree.nodes.count)
-        runningAt = Array(repeating: [], count: tree.nodes.count)
+        gangsAt = Array(repeating: GangBook(), count: tree.nodes.count)
     }
 
     /// How many requests wait.
@@ -58,12 +60,13 @@ extension AdmissionState {
         }
         next.takeMeters(from: tree)
         tree = next
-        runningAt = Array(repeating: [], count: tree.nodes.count)
+        gangsAt = Array(repeating: GangBook(), count: tree.nodes.count)
         queues = Array(repeating: [], count: tree.nodes.count)
         unsorted = []
         for workload in running.values { enter(workload, at: now) }
         let requests = waiting.filter(\.isLive)
         waiting = []
+        asks = []
         places = [:]
         freePlaces = []
         for request in requests { enter(request) }
@@ -124,7 +127,7 @@ extension AdmissionState {
     public mutating func release(_ id: String, at now: Int64) -> RunningWorkload? {
         guard let workload = running.removeValue(forKey: id) else { return nil }
         let home = tree.home(of: workload.project) ?? tree.nodes[ProjectTree.root].home
-        runningAt[home].remove(id)
+        gangsAt[home].remove(workload)
         change(workload.booking, at: home, by: -1, now: now)
         return workload
     }
@@ -136,12 +139,16 @@ extension AdmissionState {
         waiting[place].failures += 1
         let rest = policy.backoff.rest(afterFailures: waiting[place].failures, random: random)
         waiting[place].notBefore = now.addingSaturated(rest)
+        asks[place].notBefore = waiting[place].notBefore
         return waiting[place].notBefore
     }
 
     /// Room was made, so that whoever rests may try again at once. Failures are remembered.
     public mutating func retryAll() {
-        for place in places.values { waiting[place].notBefore = .min }
+        for place in places.values where asks[place].notBefore != .min {
+            waiting[place].notBefore = .min
+            asks[place].notBefore = .min
+        }
     }
 
     /// So many members of a gang are there now.
@@ -156,7 +163,7 @@ extension AdmissionState {
 extension AdmissionState {
     private mutating func enter(_ workload: RunningWorkload, at now: Int64) {
         let home = tree.home(of: workload.project) ?? tree.nodes[ProjectTree.root].home
-        runningAt[home].insert(workload.id)
+        gangsAt[home].add(workload)
         change(workload.booking, at: home, by: 1, now: now)
     }
 
@@ -166,7 +173,13 @@ extension AdmissionState {
         entry.refusal = permanentRefusal(of: entry)
         entry.home = tree.home(of: entry.request.project) ?? tree.nodes[ProjectTree.root].home
         let place = freePlaces.popLast() ?? waiting.count
-        if place == waiting.count { waiting.append(entry) } else { waiting[place] = entry }
+        if place == waiting.count {
+            waiting.append(entry)
+            asks.append(Ask(entry, policy))
+        } else {
+            waiting[place] = entry
+            asks[place] = Ask(entry, policy)
+        }
         places[entry.request.id] = place
         queues[entry.home].append(place)
         unsorted.insert(entry.home)
@@ -253,6 +266,7 @@ extension AdmissionState {
         guard let place = oldest else { return }
         if waiting[place].request.arrival <= since {
             waiting[place].isOverdue = true
+            asks[place] = Ask(waiting[place], policy)
             unsorted.insert(home)
         } else if let patience = policy.patienceMilliseconds {
             tree.nodes[home].overdueCheckAt = waiting[place].request.arrival.addingSaturated(patience)

@@ -71,7 +71,6 @@ extension ProjectTree {
 
     /// The largest part of its fair share of any resource that a node uses; infinite where it uses or wants what it has
     /// no share of.
-    @inline(__always)
     func saturation(_ node: Int, using used: ResourceVector, of capacity: ResourceVector) -> Double {
         var highest = 0.0
         let (share, demand) = (nodes[node].share, nodes[node].demand)

@@ -121,14 +121,17 @@ extension FleetState {
     }
 
     /// Whether a workload that was released still fits where it was.
-    func hasRoom(for workload: PlacedWorkload) -> Bool {
-        let home = workload.assignment.home
+    func hasRoom(for workload: PlacedWorkload) -> Bool { hasRoom(for: workload.request, at: workload.assignment) }
+
+    /// Whether what an assignment names is free.
+    func hasRoom(for request: WorkloadRequest, at assignment: Assignment) -> Bool {
+        let home = assignment.home
         if home >= 0 {
-            guard hosts.cpuFree[home] >= Int32(workload.request.cpuMilli) else { return false }
-            guard hosts.memoryFree[home] >= Int32(workload.request.memoryMiB) else { return false }
+            guard hosts.cpuFree[home] >= Int32(request.cpuMilli) else { return false }
+            guard hosts.memoryFree[home] >= Int32(request.memoryMiB) else { return false }
         }
-        for part in workload.assignment.parts {
-            let mode = workload.request.devices.isolation
+        for part in assignment.parts {
+            let mode = request.devices.isolation
             guard devices.status[part.device].accepts(mode.rawValue) else { return false }
             guard mode != .exclusive || devices.userCount[part.device] == 0 else { return false }
             guard devices.milliFree[part.device] >= part.milli else { return false }

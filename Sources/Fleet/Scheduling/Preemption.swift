@@ -68,6 +68,30 @@ extension Scheduler {
         }
     }
 
+    /// Whether a plan's requests can still all go where it says. Requests with affinities are looked for anew instead:
+    /// their neighbours may have changed.
+    public func accepts(_ placements: [Placement], for requests: [WorkloadRequest]) -> Bool {
+        defer { settle() }
+        var simulation = Simulation(self)
+        defer { simulation.undo() }
+        for placement in placements {
+            guard let request = requests.first(where: { $0.id == placement.workload }), request.affinity.isEmpty,
+                state.workloadNumbers[request.id] == nil, let assignment = try? state.assignment(of: placement),
+                isInOrder(assignment), state.hasRoom(for: request, at: assignment)
+            else { return false }
+            simulation.place(request, at: assignment)
+        }
+        return !placements.isEmpty
+    }
+
+    /// Whether the hosts of an assignment take workloads and its devices are healthy.
+    private func isInOrder(_ assignment: Assignment) -> Bool {
+        guard assignment.home < 0 || state.hosts.isOpen[assignment.home] != 0 else { return false }
+        return assignment.parts.allSatisfy { part in
+            state.hosts.isOpen[state.devices.host[part.device]] != 0 && state.devices.status[part.device].isHealthy
+        }
+    }
+
     private func simulateLeaving(
         for requests: [WorkloadRequest], _ leaving: (WorkloadRequest) -> Leaving
     ) -> PreemptionPlan? {

@@ -118,12 +118,13 @@ struct Invariants {
 
     /// What workers hold in truth is never more than there is.
     func check(_ node: SimulatedNode) throws {
-        let sums = Promises(node.workers.values.lazy.map(\.vgpu).map { vgpu in
-            // By the node itself: what the store says of the phase does not count.
-            var vgpu = vgpu
-            vgpu.status.phase = .running
-            return vgpu
-        })
+        let sums = Promises(
+            node.workers.values.lazy.map(\.vgpu).map { vgpu in
+                // By the node itself: what the store says of the phase does not count.
+                var vgpu = vgpu
+                vgpu.status.phase = .running
+                return vgpu
+            })
         for (device, amount) in sums.held { try check(amount, of: device, "in use") }
     }
 

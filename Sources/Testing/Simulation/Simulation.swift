@@ -10,6 +10,9 @@ public struct Simulation: Sendable {
     public var chaosSeconds: Int64 = 60
     public var restSeconds: Int64 = 150
 
+    /// Told of each object that is written, or deleted (without a value), with the milliseconds since the beginning.
+    public var onWrite: (@Sendable (_ time: Int64, _ key: String, _ value: [UInt8]?) -> Void)?
+
     /// Describes a run.
     public init(seed: UInt64) {
         self.seed = seed
@@ -33,6 +36,7 @@ public struct Simulation: Sendable {
     /// - Throws: ``SimulationFailure`` when something was that must never be.
     public func run() throws -> Outcome {
         let world = World(seed: seed)
+        defer { world.end() }
         let planes = ["a", "b"].map { Plane($0, world) }
         let nodes = (0..<Int(world.pick(2...4))).map {
             SimulatedNode(
@@ -47,6 +51,7 @@ public struct Simulation: Sendable {
                 guard case .put(let entry) = event else { continue }
                 for byte in entry.value { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01b3 }
             }
+            if let onWrite { for event in change.events { onWrite(world.now, event.key.text, event.value) } }
             try invariants.check(change)
             for plane in planes { plane.noteChange() }
         }
@@ -57,7 +62,7 @@ public struct Simulation: Sendable {
                     .init(compute: clients.oversell, memory: node.memory),
                     of: .init(node: node.name, name: "gpu-\(device)"))
             }
-            node.onWorkers = { try invariants.check(node) }
+            node.onWorkers = { [unowned node] in try invariants.check(node) }
             node.start()
         }
         for plane in planes { plane.start() }
@@ -69,5 +74,12 @@ public struct Simulation: Sendable {
         return Outcome(
             seconds: chaosSeconds + restSeconds, commitCount: world.commitCount, refusalCount: world.refusalCount,
             operationCount: clients.operationCount, digest: digest)
+    }
+}
+
+extension StoreEvent {
+    /// What was written; nil where something was deleted.
+    fileprivate var value: [UInt8]? {
+        if case .put(let entry) = self { entry.value } else { nil }
     }
 }

@@ -94,6 +94,12 @@ final class World {
         environment.moment = Timestamp(milliseconds: 1_800_000_000_000 + end)
     }
 
+    /// Forgets what is planned and who is told: they hold on to the world, and it to them.
+    func end() {
+        agenda = []
+        onChange = { _ in }
+    }
+
     private func isBefore(_ left: Int, _ right: Int) -> Bool {
         (agenda[left].time, agenda[left].order) < (agenda[right].time, agenda[right].order)
     }

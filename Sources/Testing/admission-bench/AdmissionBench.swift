@@ -88,6 +88,10 @@ struct AdmissionBench {
             count = bench.state.reclaimOffer(for: "late", at: bench.now).candidates.count
         }
         print("\(name).candidates \(count) gangs")
+        measureMedian("\(name)-best-64") { bench in
+            bench.touch()
+            _ = bench.state.reclaimOffer(for: "late", at: bench.now, limit: 64)
+        }
     }
 
     /// Something changes, and time goes on, so that nothing that was computed holds any more.

@@ -13,6 +13,9 @@ struct Figure: Codable {
 
 /// Measures one engine after the other, and keeps the figures.
 struct StoreBench {
+    /// Replicas that the control loop is to place.
+    private static let replicaCount = 2000
+
     private let folder: String
     private var figures: [Figure] = []
     private let clock = ContinuousClock()
@@ -63,7 +66,31 @@ struct StoreBench {
             try await bench.measure("etcd", remote)
             await remote.close()
         }
+        try await bench.measureDecisions(folder: folder, etcd: url)
         if let json { try bench.write(to: json) }
+    }
+
+    /// What the control loop decides and the store keeps, replicas by themselves and in gangs, each in a store of its
+    /// own.
+    private mutating func measureDecisions(folder: String, etcd url: String?) async throws {
+        for (name, size) in [("single", 1), ("gangs_of_8", 8)] {
+            let embedded = try SQLiteFleetStore(path: folder + "/bench-decisions-\(name).db")
+            try await measureDecisions("sqlite.decisions_\(name)", embedded, gang: size)
+            await embedded.close()
+            guard let url else { continue }
+            var options = EtcdOptions(endpoints: [url])
+            options.namespace = "/bench-decisions-\(name)"
+            let remote = try EtcdFleetStore(options)
+            try await measureDecisions("etcd.decisions_\(name)", remote, gang: size)
+            await remote.close()
+        }
+    }
+
+    private mutating func measureDecisions(_ name: String, _ store: any FleetStore, gang size: Int) async throws {
+        let count = StoreBench.replicaCount
+        let outcome = try await DecisionBench(store).run(replicas: count, gang: size)
+        report(name, Double(count) / outcome.seconds, "1/s")
+        report("\(name)_per_commit", Double(count) / Double(max(1, outcome.commitCount)), "vGPUs")
     }
 
     /// Writes the figures as JSON.
@@ -146,6 +173,7 @@ struct StoreBench {
 
     private mutating func report(_ name: String, _ value: Double, _ unit: String) {
         print("\(name) \((value * 1000).rounded() / 1000) \(unit)")
+        fflush(nil)
         figures.append(Figure(name: name, value: value, unit: unit))
     }
 

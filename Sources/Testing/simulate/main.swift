@@ -2,31 +2,61 @@ import Foundation
 import Simulation
 import Synchronization
 
-// simulate [--seeds COUNT] [--first SEED]: runs so many simulations, on all cores, and says which failed.
+// simulate [--seeds COUNT] [--first SEED]: runs so many simulations, on all cores, and says which failed. How far it is
+// stands on the standard error. simulate --trace SEED: prints all that one seed's fleet writes.
 var count = 100
 var first: UInt64 = 1
 var arguments = CommandLine.arguments.dropFirst()
 while let flag = arguments.popFirst() {
-    guard let value = arguments.popFirst().flatMap({ UInt64($0) }), ["--seeds", "--first"].contains(flag) else {
-        FileHandle.standardError.write(Data("usage: simulate [--seeds COUNT] [--first SEED]\n".utf8))
-        exit(2)
+    guard let value = arguments.popFirst().flatMap({ UInt64($0) }) else { usage() }
+    switch flag {
+    case "--seeds": count = Int(value)
+    case "--first": first = value
+    case "--trace": trace(value)
+    default: usage()
     }
-    if flag == "--seeds" { count = Int(value) } else { first = value }
+}
+
+func usage() -> Never {
+    write("usage: simulate [--seeds COUNT] [--first SEED] | --trace SEED", to: .standardError)
+    exit(2)
+}
+
+func trace(_ seed: UInt64) -> Never {
+    var simulation = Simulation(seed: seed)
+    simulation.onWrite = { time, key, value in
+        write("\(time) \(key) \(value.map { String(decoding: $0, as: UTF8.self) } ?? "deleted")", to: .standardOutput)
+    }
+    do {
+        _ = try simulation.run()
+        exit(0)
+    } catch {
+        write("seed \(seed): \(error)", to: .standardOutput)
+        exit(1)
+    }
 }
 
 struct Sums {
-    var failures: [UInt64: String] = [:]
+    var seedCount = 0
+    var failureCount = 0
     var seconds: Int64 = 0
-    var commits = 0
+    var commitCount = 0
 
     mutating func add(_ result: Result<Simulation.Outcome, any Error>, _ seed: UInt64) {
+        seedCount += 1
         switch result {
         case .success(let outcome):
             seconds += outcome.seconds
-            commits += outcome.commitCount
-        case .failure(let error): failures[seed] = "\(error)"
+            commitCount += outcome.commitCount
+        case .failure(let error):
+            failureCount += 1
+            write("seed \(seed): \(error)", to: .standardOutput)
         }
     }
+}
+
+func write(_ line: String, to file: FileHandle) {
+    file.write(Data("\(line)\n".utf8))
 }
 
 let sums = Mutex(Sums())
@@ -42,7 +72,13 @@ let threads = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { _
             guard index < total else { break }
             let seed = begin + UInt64(index)
             let result = Result { try Simulation(seed: seed).run() }
-            sums.withLock { $0.add(result, seed) }
+            let count = sums.withLock { sums in
+                sums.add(result, seed)
+                return sums.seedCount
+            }
+            guard count % 100 == 0 else { continue }
+            let seconds = Int((ContinuousClock.now - start) / .seconds(1))
+            write("\(count) of \(total) seeds, \(seconds) s", to: .standardError)
         }
         isDone.signal()
     }
@@ -50,9 +86,8 @@ let threads = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map { _
 }
 for thread in threads { thread.wait() }
 let done = sums.withLock { $0 }
-for (seed, failure) in done.failures.sorted(by: { $0.key < $1.key }) { print("seed \(seed): \(failure)") }
 let elapsed = Int((ContinuousClock.now - start) / .seconds(1))
-print(
-    "simulated \(count) seeds, \(done.seconds / 3600) hours, \(done.commits) transactions in \(elapsed) s; "
-        + "\(done.failures.count) failed")
-exit(done.failures.isEmpty ? 0 : 1)
+write(
+    "simulated \(count) seeds, \(done.seconds / 3600) hours, \(done.commitCount) transactions in \(elapsed) s; "
+        + "\(done.failureCount) failed", to: .standardOutput)
+exit(done.failureCount == 0 ? 0 : 1)

@@ -14,9 +14,7 @@ public struct EventKeeper: Sendable {
 
     /// The write that a note becomes: a new event, or one more of the same.
     public func record(_ note: EventSpec, in view: FleetView) -> FleetAction? {
-        let name = EventKeeper.name(of: note)
-        let project = note.about.project ?? EventKeeper.systemProject
-        let reference = ResourceReference(kind: .event, project: project, name: name)
+        let reference = EventKeeper.reference(of: note)
         var list = ActionList()
         if let known = view.events[reference] {
             list.update(known) { known in
@@ -26,7 +24,7 @@ public struct EventKeeper: Sendable {
                 known.spec.level = note.level
             }
         } else {
-            list.create(Resource(Metadata(name: name, project: project), note))
+            list.create(Resource(Metadata(name: reference.name, project: reference.project), note))
         }
         return list.actions.first
     }
@@ -45,7 +43,13 @@ public struct EventKeeper: Sendable {
         return list
     }
 
-    /// The same for the same thing about the same resource; a name that may stand in an address.
+    /// The event of a note: the same for the same thing about the same resource.
+    static func reference(of note: EventSpec) -> ResourceReference {
+        ResourceReference(
+            kind: .event, project: note.about.project ?? EventKeeper.systemProject, name: name(of: note))
+    }
+
+    /// A name that may stand in an address.
     private static func name(of note: EventSpec) -> String {
         let letters = note.about.name.lowercased().prefix(32)
         let reason = note.reason.lowercased().filter { $0.isASCII && ($0.isLetter || $0.isNumber) }.prefix(20)

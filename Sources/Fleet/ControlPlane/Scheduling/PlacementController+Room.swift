@@ -10,8 +10,28 @@ struct Eviction {
     var reason: String
     /// When to wait no more: a node may be out of reach.
     var until: Timestamp
+    /// Where the request goes then.
+    var targets: [Placement] = []
     /// What stands in the scheduler for the free part of the room, so that nobody else takes it.
     var fillers: [String] = []
+}
+
+/// A device of a host.
+private struct DevicePlace: Hashable {
+    let host: String
+    let device: String
+
+    init(_ part: DeviceAllotment) {
+        host = part.host
+        device = part.device
+    }
+}
+
+extension DeviceAllotment {
+    /// Nothing of the same device.
+    fileprivate var emptied: DeviceAllotment {
+        DeviceAllotment(host: host, device: device, computeMilli: 0, vramMiB: 0)
+    }
 }
 
 extension PlacementController {
@@ -47,7 +67,10 @@ extension PlacementController {
     /// taken back, by ``reclaimable(for:_:now:)``: else both would take from each other for ever.
     private func mayPreempt(_ place: PlaceID, for replicas: WaitingReplicas, _ view: FleetView) -> Bool {
         let own = Set(StatusRollup.path(from: replicas.workload.project, in: view))
-        let guaranteed = Set(view.quotas.values.filter { $0.spec.guaranteed != nil }.map(\.spec.project))
+        // What is guaranteed to a project is to those above it too, unless they state less.
+        let guaranteed = Set(
+            view.quotas.values.filter { $0.spec.guaranteed != nil }
+                .flatMap { StatusRollup.path(from: $0.spec.project, in: view) })
         return StatusRollup.path(from: place.project, in: view).allSatisfy {
             own.contains($0) || !guaranteed.contains($0)
         }
@@ -57,11 +80,12 @@ extension PlacementController {
     private func reclaimable(
         for id: String, _ replicas: WaitingReplicas, now: Timestamp
     ) -> (gangs: [ReclaimCandidate], targets: [Placement])? {
-        let offer = admission.reclaimOffer(for: id, at: now.milliseconds)
+        let offer = admission.reclaimOffer(
+            for: id, at: now.milliseconds, limit: PlacementController.reclaimCountMax)
         guard !offer.candidates.isEmpty else { return nil }
         var thoughtAway: [(ReclaimCandidate, [(WorkloadRequest, Placement)])] = []
         defer { for (_, places) in thoughtAway { restore(places) } }
-        for candidate in offer.candidates.prefix(PlacementController.reclaimCountMax) {
+        for candidate in offer.candidates {
             guard candidate.workloads.allSatisfy({ leaving[PlaceID(text: $0)] == nil }) else { continue }
             guard admission.mayReclaim(thoughtAway.map(\.0) + [candidate], for: id, at: now.milliseconds) else {
                 continue
@@ -116,6 +140,7 @@ extension PlacementController {
     /// Takes note of an eviction, and keeps all of the room that it makes.
     private func start(_ eviction: Eviction, for id: String, _ targets: [Placement]) {
         var eviction = eviction
+        eviction.targets = targets
         eviction.fillers = fill(targets, beside: eviction.places, for: id)
         for place in eviction.places.sorted() {
             leaving[place] = id
@@ -126,12 +151,19 @@ extension PlacementController {
 
     /// Takes the part of devices that a request will have and that is free already.
     private func fill(_ targets: [Placement], beside leaving: Set<PlaceID>, for id: String) -> [String] {
-        let given = leaving.compactMap { scheduler.placement(of: $0.text) }.flatMap(\.devices)
+        // Several members of a gang may go to one device: what leaves it counts once for all of them.
+        var given: [DevicePlace: DeviceAllotment] = [:]
+        for part in leaving.compactMap({ scheduler.placement(of: $0.text) }).flatMap(\.devices) {
+            given[DevicePlace(part), default: part.emptied].computeMilli += part.computeMilli
+            given[DevicePlace(part), default: part.emptied].vramMiB += part.vramMiB
+        }
         var fillers: [String] = []
         for (index, wanted) in targets.flatMap(\.devices).enumerated() {
-            let back = given.filter { $0.host == wanted.host && $0.device == wanted.device }
-            let compute = max(0, wanted.computeMilli - back.reduce(0) { $0 + $1.computeMilli })
-            let memory = max(0, wanted.vramMiB - back.reduce(0) { $0 + $1.vramMiB })
+            let back = given[DevicePlace(wanted)] ?? wanted.emptied
+            let compute = max(0, wanted.computeMilli - back.computeMilli)
+            let memory = max(0, wanted.vramMiB - back.vramMiB)
+            given[DevicePlace(wanted)]?.computeMilli = max(0, back.computeMilli - wanted.computeMilli)
+            given[DevicePlace(wanted)]?.vramMiB = max(0, back.vramMiB - wanted.vramMiB)
             guard compute > 0 || memory > 0 else { continue }
             let part = DeviceAllotment(
                 host: wanted.host, device: wanted.device, computeMilli: compute, vramMiB: memory)
@@ -203,7 +235,7 @@ extension PlacementController {
         vacated.insert(place)
         guard let eviction = evicting[id], eviction.places.isSubset(of: vacated) else { return }
         endEviction(for: id)
-        served.append(id)
+        served.append((id, eviction.targets))
     }
 
     /// Gives free what was kept for a request.

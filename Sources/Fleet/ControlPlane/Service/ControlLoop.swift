@@ -80,7 +80,9 @@ public actor ControlLoop {
     }
 
     private func put(_ entry: StoreEntry) {
-        guard ResourceReference(key: entry.key.text) != nil else { return }
+        guard let reference = ResourceReference(key: entry.key.text) else { return }
+        // The echo of an own write, which is most of what the leader hears, needs no reading.
+        guard !core.view.hasSeen(reference, at: entry.revision.rawValue) else { return }
         do {
             let document = try ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
             if let defect = core.ingest(put: document) {
@@ -192,13 +194,7 @@ public actor ControlLoop {
         guard let writer else { return false }
         var outcome = await writer.perform(actions)
         take(outcome)
-        // Notes count up events that earlier notes of the same round made, so they come one by one.
-        for case .note(let note) in actions {
-            guard let action = core.record(note) else { continue }
-            let written = await writer.perform([action])
-            take(written)
-            outcome.failed += written.failed
-        }
+        outcome.failed += await perform(notes: actions, writer)
         for (action, error) in outcome.failed {
             if error.code == .fenced { return false }
             log.debug(
@@ -208,6 +204,28 @@ public actor ControlLoop {
         }
         // A store that can't be reached is asked again at the next tick, not at once.
         return true
+    }
+
+    /// Writes the events that notes become, many at a time; one that counts up another of a round comes after it.
+    ///
+    /// - Returns: What could not be written.
+    private func perform(
+        notes actions: [FleetAction], _ writer: FleetWriter
+    ) async -> [(action: FleetAction, error: StoreError)] {
+        var failed: [(action: FleetAction, error: StoreError)] = []
+        var rest = actions.compactMap { if case .note(let note) = $0 { note } else { nil } }[...]
+        while !rest.isEmpty {
+            var named = Set<ResourceReference>()
+            var batch: [FleetAction] = []
+            while let note = rest.first, named.insert(EventKeeper.reference(of: note)).inserted {
+                rest.removeFirst()
+                if let action = core.record(note) { batch.append(action) }
+            }
+            let written = await writer.perform(batch)
+            take(written)
+            failed += written.failed
+        }
+        return failed
     }
 
     private func take(_ outcome: FleetWriter.Outcome) {

@@ -56,6 +56,11 @@ public struct FleetView: Sendable {
         return workload
     }
 
+    /// Whether a resource's change at a revision, or a later one, was taken in.
+    public func hasSeen(_ reference: ResourceReference, at revision: Int64) -> Bool {
+        revisions[reference].map { revision <= $0 } ?? false
+    }
+
     /// Every resource that is there.
     public var allReferences: [ResourceReference] {
         func named(_ kind: ResourceKind, _ names: some Sequence<String>) -> [ResourceReference] {
