@@ -77,7 +77,8 @@ struct TLSTests {
         #expect(try certificates.identity("expired").pin != certificates.identity("worker").pin)
     }
 
-    @Test("The right pin is enough, whatever else is in the certificate", arguments: ["worker", "elsewhere", "expired"])
+    @Test(
+        "The right pin is enough, whatever else is in the certificate", arguments: ["worker", "elsewhere", "expired"])
     func rightPin(_ name: String) throws {
         let identity = try certificates.identity(name)
         let worker = try OneClientWorker(identity)

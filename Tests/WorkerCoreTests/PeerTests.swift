@@ -2,6 +2,7 @@ import GPUTestKit
 import Testing
 import Transport
 import WireProtocol
+
 @testable import WorkerCore
 
 private let base = DeviceArena.standard().base
