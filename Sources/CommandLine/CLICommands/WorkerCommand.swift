@@ -10,11 +10,13 @@ struct WorkerCommand: ParsableCommand {
         abstract: "Serve one vGPU without a daemon, for programs on this or other machines.",
         discussion: """
             All arguments go to roost-worker; `roost worker --help` is its own help. Anything but loopback needs a \
-            token. The TCP transport is not encrypted: put it through a tunnel.
+            token, and TLS or --insecure. Give clients the endpoint that the worker prints: with TLS it ends with the \
+            pin of the certificate's key.
 
             EXAMPLES
               roost worker --listen tcp://127.0.0.1:7070 --vram 8GiB
               roost run --endpoint tcp://127.0.0.1:7070 -- python train.py
+              roost worker --listen tls://0.0.0.0:7070 --tls-certificate node.crt --tls-key node.key --token-file token
             """,
         helpNames: [])
 

@@ -23,11 +23,9 @@ struct EvictionUnit {
 extension Scheduler {
     /// The least harmful evictions that let all requests in, or nil when none of lower priority suffice.
     ///
-    /// Every step is simulated before it is returned. Nothing of the same or higher priority is evicted, nothing that
-    /// is
+    /// Every step is simulated before it is returned. Nothing of the same or higher priority is evicted, nothing that is
     /// protected or not preemptible, and no gang in part. On each host the victims are as few as possible; among hosts
-    /// those with the least important, then the fewest victims win. The search looks at `preemptionBudget` hosts at
-    /// most.
+    /// those with the least important, then the fewest victims win. The search looks at `preemptionBudget` hosts at most.
     public func preemption(for requests: [WorkloadRequest]) throws(SchedulingError) -> PreemptionPlan? {
         try validate(requests)
         defer { settle() }

@@ -15,8 +15,9 @@ struct JoinCommand: AsyncParsableCommand {
             by itself. The join token comes from the pool's administrator (`roost token create --join`), by a file or \
             by the standard input, never on the command line, which others can read. It is good for one node.
 
-            Other machines reach the workers at --address. Traffic to workers is not encrypted: name an address of a \
-            network that only the pool's machines can use.
+            Other machines reach the workers at --address. Traffic to them is encrypted where the daemon has a \
+            certificate (`roost up --tls-certificate`); else name an address of a network that only the pool's \
+            machines can use.
 
             EXAMPLES
               roost join https://pool.example:7600 --token-file join-token
