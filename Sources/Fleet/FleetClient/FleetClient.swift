@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Certificates
 public import FleetModel
 public import Foundation
 import NIOCore
@@ -15,6 +16,9 @@ public final class FleetClient: Sendable {
         public var token: String?
         /// The file with the certificate of the authority that signed the server's; the system's authorities where nil.
         public var authorityFile: String?
+        /// The files of the client's own certificate and its key, which take the token's place.
+        public var certificateFile: String?
+        public var keyFile: String?
 
         /// Names a control plane.
         public init(server: String, token: String? = nil, authorityFile: String? = nil) {
@@ -30,6 +34,8 @@ public final class FleetClient: Sendable {
     /// How to reach it.
     public let target: Target
     private let http: HTTPClient
+    /// The address as requests have it, without a slash at its end.
+    private let address: String
 
     /// Makes a client. ``shutdown()`` must be called before it goes.
     ///
@@ -47,16 +53,10 @@ public final class FleetClient: Sendable {
         configuration.timeout.connect = .seconds(5)
         // A refused connection is an answer; whoever wants to wait for a server asks again.
         configuration.connectionPool.retryConnectionEstablishment = false
-        if let file = target.authorityFile {
-            var tls = TLSConfiguration.makeClientConfiguration()
-            do {
-                tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(file))
-            } catch {
-                throw FleetClientError(
-                    status: 0, title: "Bad certificate", detail: "Can't read the authority's certificate \(file).")
-            }
-            configuration.tlsConfiguration = tls
-        }
+        let trust = try ServerTrust(target)
+        address = trust.address(url) ?? target.server
+        configuration.dnsOverride = trust.dnsOverride(url)
+        configuration.tlsConfiguration = trust.configuration
         http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     }
 
@@ -140,8 +140,7 @@ public final class FleetClient: Sendable {
     private func request(
         _ method: Method, _ path: String, _ options: Options, body: (some Encodable)?
     ) throws -> HTTPClientRequest {
-        var address = target.server.hasSuffix("/") ? String(target.server.dropLast()) : target.server
-        address += path
+        var address = (address.hasSuffix("/") ? String(address.dropLast()) : address) + path
         if !options.query.isEmpty {
             address += "?" + options.query.map { "\(escaped($0.0))=\(escaped($0.1))" }.joined(separator: "&")
         }

@@ -33,6 +33,8 @@ public struct StateDirectory: Sendable, Hashable {
     public var daemonLog: String { path + "/daemon.log" }
     /// Which pool the node belongs to, and what lets it in.
     public var membership: String { path + "/membership.json" }
+    /// The machine's key and certificates.
+    public var identity: String { path + "/identity" }
     /// A log for each worker.
     public var workerLogs: String { path + "/logs" }
     /// A folder for each vGPU.

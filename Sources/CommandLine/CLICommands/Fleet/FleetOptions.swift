@@ -21,7 +21,7 @@ struct FleetOptions: ParsableArguments {
         let client = try FleetClient(entry.target)
         let session = FleetSession(
             connection: client, console: .standard(environment: environment),
-            project: project ?? entry.project ?? defaultProject, now: .current)
+            project: project ?? entry.project ?? defaultProject, server: entry.target.server, now: .current)
         do {
             try await work(session)
         } catch {
@@ -29,6 +29,18 @@ struct FleetOptions: ParsableArguments {
             throw error
         }
         await client.shutdown()
+    }
+}
+
+/// Checks the address of a control plane that is to see a token.
+func checkControlPlane(address: String) throws {
+    guard let url = URL(string: address), ["http", "https"].contains(url.scheme ?? ""), url.host != nil else {
+        throw ValidationError("'\(address)' is no address of a control plane; it reads https://host:port.")
+    }
+    let isLoopback = ["127.0.0.1", "::1", "[::1]", "localhost"].contains(url.host ?? "")
+    if url.scheme == "http", !isLoopback {
+        throw ValidationError(
+            "http would show the token to everybody on the way; use https, and --ca-fingerprint or --ca where needed.")
     }
 }
 

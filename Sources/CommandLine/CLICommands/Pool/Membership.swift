@@ -1,5 +1,7 @@
+import Certificates
 import FleetAgent
 import FleetClient
+import FleetModel
 import Foundation
 import Glibc
 import Logging
@@ -14,6 +16,8 @@ struct MembershipFile: Codable, Equatable {
     var node: String
     /// The address at which other machines reach its workers.
     var address: String
+    /// The node's key and certificate.
+    var identity: IdentityFiles?
 
     /// Reads the file; nil where the node belongs to no pool.
     static func read(_ directory: StateDirectory) throws -> MembershipFile? {
@@ -81,14 +85,34 @@ final class Membership: Sendable {
                 setting(file), client: client, host: NodeHost(agent),
                 // Grows with each start, and needs no memory of the last one.
                 epoch: Int64(Date().timeIntervalSince1970 * 1000), log: log)
-            let task = Task {
-                await fleetAgent.run()
-                await client.shutdown()
+            let task = Task { [log] in
+                await Membership.takePart(fleetAgent, file, log)
+                await fleetAgent.client.shutdown()
             }
             running.withLock { $0 = (fleetAgent, task) }
             log.info("takes part in a pool", metadata: ["server": "\(file.target.server)", "node": "\(file.node)"])
         } catch {
             log.error("can't take part in the pool", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Sends heartbeats, and keeps the node's certificate good.
+    private static func takePart(_ agent: FleetAgent, _ file: MembershipFile, _ log: Logger) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await agent.run() }
+            guard let identity = file.identity else { return }
+            let keeper = CertificateKeeper(node: file.node, files: identity, now: { .current }, log: log)
+            group.addTask {
+                await keeper.run(renew: { try await agent.client.renew(node: file.node, $0) }) {
+                    // Only a new connection shows the new certificate.
+                    guard file.target.certificateFile != nil else { return }
+                    do {
+                        await agent.use(try FleetClient(file.target))
+                    } catch {
+                        log.error("can't use the new certificate", metadata: ["reason": "\(error)"])
+                    }
+                }
+            }
         }
     }
 
