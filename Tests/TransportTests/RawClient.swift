@@ -43,7 +43,7 @@ final class RawClient: Sendable {
     static func connect(to endpoint: Endpoint) throws -> Int32 {
         let descriptor: Int32
         switch endpoint {
-        case .tcp(_, let port): descriptor = posix_tcp_connect("127.0.0.1", port, 1000)
+        case .tcp(_, let port), .tls(_, let port, _): descriptor = posix_tcp_connect("127.0.0.1", port, 1000)
         case .unix(let path), .sharedMemory(let path):
             descriptor = posix_unix_connect(String(decoding: path, as: UTF8.self), 1000)
         }

@@ -53,6 +53,36 @@ struct StateOptions: ParsableArguments {
     }
 }
 
+/// `--tls-certificate` and `--tls-key`: with what a node's workers show other machines who they are.
+struct TLSIdentityOptions: ParsableArguments {
+    @Option(
+        name: .customLong("tls-certificate"),
+        help: ArgumentHelp(
+            "The node's certificate, PEM. With it, traffic between workers and other machines is encrypted.",
+            valueName: "file"),
+        completion: .file())
+    var certificate: String?
+
+    @Option(
+        name: .customLong("tls-key"),
+        help: ArgumentHelp("The certificate's private key, PEM, readable by this user only.", valueName: "file"),
+        completion: .file())
+    var key: String?
+
+    func validate() throws {
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--tls-certificate and --tls-key go together.")
+        }
+    }
+
+    /// The files, wherever the daemon's current folder will be; nil where none were named.
+    var identity: TLSIdentityFiles? {
+        guard let certificate, let key else { return nil }
+        return TLSIdentityFiles(
+            certificate: URL(fileURLWithPath: certificate).path, key: URL(fileURLWithPath: key).path)
+    }
+}
+
 /// How a list is written.
 enum OutputFormat: String, ExpressibleByArgument, CaseIterable {
     case table

@@ -17,6 +17,7 @@ struct UpCommand: ParsableCommand {
             EXAMPLES
               roost up
               roost up --software-gpus 2 --device-memory 4GiB
+              roost up --tls-certificate node.crt --tls-key node.key   # other machines reach workers encrypted
               roost up --foreground          # for a service manager: logs to stderr, ends on SIGTERM
             """)
 
@@ -35,6 +36,8 @@ struct UpCommand: ParsableCommand {
             "Memory of each software GPU. Default: half of the machine's memory among them, at most 8GiB each.",
             valueName: "size"))
     var deviceMemory: MemorySize?
+
+    @OptionGroup var tls: TLSIdentityOptions
 
     @Flag(help: "Stay in the foreground and log to the standard error.")
     var foreground = false
@@ -84,6 +87,9 @@ struct UpCommand: ParsableCommand {
         ]
         if let softwareDeviceCount { arguments += ["--software-gpus", "\(softwareDeviceCount)"] }
         if let deviceMemory { arguments += ["--device-memory", "\(deviceMemory.byteCount)"] }
+        if let identity = tls.identity {
+            arguments += ["--tls-certificate", identity.certificate, "--tls-key", identity.key]
+        }
         let launcher = DaemonLauncher(
             executable: Installation.executable, arguments: arguments, environment: inheritedEnvironment(),
             directory: directory)
@@ -103,9 +109,13 @@ struct UpCommand: ParsableCommand {
                 count: softwareDeviceCount ?? (found.isEmpty ? 1 : 0), memory: deviceMemory,
                 machineMemory: MemorySize(byteCount: Machine.memoryByteCount()))
         let directory = state.directory
-        let setting = AgentSetting(
+        var setting = AgentSetting(
             directory: directory, devices: devices, workerExecutable: installation.worker,
             environment: inheritedEnvironment())
+        if let identity = tls.identity {
+            _ = try identity.pin()
+            setting.identity = identity
+        }
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
         let daemon = Daemon(setting, version: RoostVersion.text, log: Logger(label: "roost"))
         // A daemon must not hold on to the folder that it was started in.

@@ -34,8 +34,8 @@ public struct NodeHost: VirtualGPUHost {
         var request = GPURequest(
             memory: .mebibytes(UInt64(clamping: spec.memory.limit.mebibytes)),
             compute: ComputeShare(percent: Int(spec.compute.limit.value)) ?? .whole, count: spec.devices.count,
-            name: String(vgpu.metadata.name.prefix(GPURequest.nameByteCountMax)), transport: .tcp,
-            program: spec.workload)
+            name: String(vgpu.metadata.name.prefix(GPURequest.nameByteCountMax)),
+            transport: agent.remoteTransport, program: spec.workload)
         request.devices = spec.devices.map(DeviceID.init(rawValue:))
         request.address = address
         return NodeHeldVirtualGPU(request, agent: agent, onEvent: onEvent)

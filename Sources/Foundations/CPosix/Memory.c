@@ -143,6 +143,12 @@ static int64_t status_byte_count(int descriptor, const char *path, int flags) {
   return (int64_t)status.stx_size;
 }
 
+int posix_file_mode(const char *path) {
+  struct statx status;
+  if (syscall(SYS_statx, AT_FDCWD, path, 0, STATX_MODE, &status) != 0) return -errno;
+  return status.stx_mode & 07777;
+}
+
 int64_t posix_file_byte_count(const char *path) { return status_byte_count(AT_FDCWD, path, 0); }
 int64_t posix_descriptor_byte_count(int descriptor) { return status_byte_count(descriptor, "", AT_EMPTY_PATH); }
 bool posix_file_exists(const char *path) { return access(path, F_OK) == 0; }

@@ -172,8 +172,17 @@ extern void *old_dlsym(void *, const char *) __attribute__((weak));
 __asm__(".symver old_dlsym,dlsym@GLIBC_2.2.5");
 extern int old_dladdr(const void *, library_place *) __attribute__((weak));
 __asm__(".symver old_dladdr,dladdr@GLIBC_2.2.5");
+extern void *old_dlopen(const char *, int) __attribute__((weak));
+__asm__(".symver old_dlopen,dlopen@GLIBC_2.2.5");
 
 void *posix_dynamic_symbol(const char *name) { return old_dlsym ? old_dlsym(NULL, name) : NULL; }
+
+void *posix_open_library(const char *path) {
+  enum { BIND_NOW = 2 };
+  return old_dlopen ? old_dlopen(path, BIND_NOW) : NULL;
+}
+
+void *posix_library_symbol(void *library, const char *name) { return old_dlsym ? old_dlsym(library, name) : NULL; }
 
 bool posix_library_path(const void *address, char *buffer, size_t byte_count) {
   library_place place;

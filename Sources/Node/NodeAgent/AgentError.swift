@@ -16,6 +16,8 @@ public struct AgentError: Error, Sendable, Equatable, CustomStringConvertible {
         case badMessage
         /// A part of Roost is not where it should be.
         case incompleteInstallation
+        /// The node's certificate is missing or can't be used.
+        case identity
         /// A call of the operating system failed.
         case system
     }

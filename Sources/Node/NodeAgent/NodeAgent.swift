@@ -13,6 +13,8 @@ public struct AgentSetting: Sendable {
     public var workerExecutable: String
     /// The environment that workers inherit.
     public var environment: [String: String]
+    /// The certificate that workers show to other machines; nil where they serve without encryption.
+    public var identity: TLSIdentityFiles?
     /// How long a worker may take until it serves.
     public var startTimeout: Duration = .seconds(30)
     /// Asks a worker what it does; nil where it does not answer.
@@ -189,6 +191,9 @@ public final class NodeAgent: Sendable {
     /// The devices that are shared out.
     public var devices: [Device] { setting.devices }
 
+    /// What carries the bytes of programs on other machines.
+    public var remoteTransport: TransportKind { setting.identity == nil ? .tcp : .tls }
+
     /// The Unix socket of a vGPU's worker.
     public func socketPath(of vgpu: VirtualGPUID) -> String { setting.directory.socket(of: vgpu) }
 
@@ -255,12 +260,14 @@ public final class NodeAgent: Sendable {
             try setting.directory.makeFolder(of: vgpu.id, token: token)
             let address = state.withLock { $0.leases[vgpu.lease]?.request.address }
             let endpoints = try WorkerEndpoints(
-                transport, socketPath: setting.directory.socket(of: vgpu.id), address: address)
+                transport, socketPath: setting.directory.socket(of: vgpu.id), address: address,
+                identity: setting.identity)
             let device = setting.devices.first { $0.id == vgpu.device }
             var workerSetting = WorkerSetting(
                 vgpu: vgpu, kind: kind, deviceName: device?.name ?? vgpu.device.rawValue,
                 listenEndpoints: endpoints.listening, tokenFile: setting.directory.tokenFile(of: vgpu.id),
                 readyDescriptor: WorkerProcess.readyDescriptor)
+            workerSetting.identity = setting.identity
             if kind == .cuda {
                 workerSetting.ordinal = device?.ordinal
                 workerSetting.driver = setting.environment["ROOST_DRIVER"]

@@ -8,8 +8,12 @@ struct WorkerEndpoints: Sendable, Equatable {
     /// What clients are told.
     var forClients: String
 
-    /// - Parameter address: Where to listen for other machines, with `tcp`; loopback where nil.
-    init(_ transport: TransportKind, socketPath: String, address: String? = nil) throws {
+    /// - Parameters:
+    ///   - address: Where to listen for other machines, with `tcp` and `tls`; loopback where nil.
+    ///   - identity: The node's certificate, which `tls` needs.
+    init(
+        _ transport: TransportKind, socketPath: String, address: String? = nil, identity: TLSIdentityFiles? = nil
+    ) throws {
         switch transport {
         case .sharedMemory:
             forClients = "shm://\(socketPath)"
@@ -21,6 +25,18 @@ struct WorkerEndpoints: Sendable, Equatable {
             let host = address ?? "127.0.0.1"
             forClients = "tcp://\(host):\(try WorkerEndpoints.unusedPort(at: host))"
             // Programs of the node itself need not go through the network.
+            listening = [forClients, "shm://\(socketPath)"]
+        case .tls:
+            guard let identity else {
+                throw AgentError(
+                    .identity,
+                    "The node has no certificate for tls; start it with `roost up --tls-certificate FILE --tls-key FILE`."
+                )
+            }
+            let host = address ?? "127.0.0.1"
+            // Read anew for each worker, since certificates are renewed. A worker whose files have another key by the
+            // time it reads them refuses to listen with this pin, so that no client is told a wrong one.
+            forClients = "tls://\(host):\(try WorkerEndpoints.unusedPort(at: host))#\(try identity.pin())"
             listening = [forClients, "shm://\(socketPath)"]
         }
     }

@@ -36,7 +36,7 @@ public enum WorkerMonitor {
         guard let endpoint = Endpoint(text) else {
             throw AgentError(
                 .badMessage,
-                "'\(text)' is no endpoint. It reads unix:///path, shm:///path or tcp://host:port.")
+                "'\(text)' is no endpoint. It reads unix:///path, shm:///path, tcp://host:port or tls://host:port#PIN.")
         }
         let connection = try connect(to: endpoint, named: text, token: token, until: deadline)
         // Reading has no deadline of its own: closing the connection ends it.

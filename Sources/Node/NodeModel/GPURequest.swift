@@ -4,8 +4,24 @@ public enum TransportKind: String, Sendable, Hashable, Codable, CaseIterable {
     case sharedMemory = "shm"
     /// A Unix socket.
     case unix
-    /// TCP on loopback.
+    /// TCP, not encrypted; on loopback unless the request has an address.
     case tcp
+    /// TLS 1.3 over TCP, for which the node needs a certificate.
+    case tls
+}
+
+/// The files with which a node's workers show other machines who they are.
+public struct TLSIdentityFiles: Sendable, Hashable, Codable {
+    /// The certificate, and those of its issuers after it, as PEM.
+    public var certificate: String
+    /// The certificate's private key as PEM, readable by its owner only.
+    public var key: String
+
+    /// Names the files.
+    public init(certificate: String, key: String) {
+        self.certificate = certificate
+        self.key = key
+    }
 }
 
 /// What a program asks of a node.
@@ -32,7 +48,7 @@ public struct GPURequest: Sendable, Hashable, Codable {
     /// The devices, one for each vGPU, where a control plane has chosen them: it also keeps count of what they have
     /// left. The node's own choice where nil.
     public var devices: [DeviceID]?
-    /// The address at which workers listen for other machines, with `tcp`; loopback where nil.
+    /// The address at which workers listen for other machines, with `tcp` and `tls`; loopback where nil.
     public var address: String?
 
     /// Describes a request.

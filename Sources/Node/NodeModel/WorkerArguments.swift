@@ -11,6 +11,8 @@ public struct WorkerSetting: Sendable, Hashable {
     public var driver: String?
     /// Where to serve.
     public var listenEndpoints: [String]
+    /// What the worker shows to clients that come with TLS; only needed where it listens for those.
+    public var identity: TLSIdentityFiles?
     /// The file with the secret.
     public var tokenFile: String
     /// The descriptor on which to write `ready`.
@@ -36,6 +38,9 @@ public struct WorkerSetting: Sendable, Hashable {
         // Whoever made the node listen for other machines was told that the traffic is not encrypted.
         let isRemote = listenEndpoints.contains { $0.hasPrefix("tcp://") && !$0.hasPrefix("tcp://127.") }
         if isRemote { arguments.append("--insecure") }
+        if let identity, listenEndpoints.contains(where: { $0.hasPrefix("tls://") }) {
+            arguments += ["--tls-certificate", identity.certificate, "--tls-key", identity.key]
+        }
         arguments += ["--vram", "\(vgpu.memory.coveringMebibytes)MiB"]
         arguments += ["--compute", "\(vgpu.compute.percent)"]
         // Programs know GPUs by their names, so only a software GPU's says which vGPU it is.

@@ -1,4 +1,5 @@
 import CPosix
+import CTLS
 import WireProtocol
 
 // SAFETY: the descriptor never changes until `deinit`; the read buffer belongs to the one reader, the rings' write
@@ -12,6 +13,8 @@ public final class Connection: @unchecked Sendable {
     let closedFlag: UnsafeMutablePointer<UInt32>
     /// Set once, before the connection is shared between threads.
     var rings: RingPair?
+    /// What encrypts the stream; nil for the others. Set once, as the rings.
+    var tls: TLSStream?
     /// Bytes that came with earlier ones; only in use after the handshake, since a descriptor must not be read past.
     var readAhead = ReadAhead()
     var isReadAheadEnabled = false
@@ -28,7 +31,9 @@ public final class Connection: @unchecked Sendable {
     }
 
     deinit {
-        if let rings { rings.unmap(isClosing: posix_atomic_load_acquire_32(closedFlag) < 2) }
+        let isAbandoned = posix_atomic_load_acquire_32(closedFlag) > 1
+        if let rings { rings.unmap(isClosing: !isAbandoned) }
+        if let tls, !isAbandoned { tls.free() }
         _ = posix_close(descriptor)
         readAhead.free()
         closedFlag.deallocate()
@@ -59,7 +64,9 @@ public final class Connection: @unchecked Sendable {
             if second.count > 0 { try rings.write(second, self) }
             return
         }
-        let status = posix_send_all(descriptor, first.baseAddress, first.count, second.baseAddress, second.count)
+        let status =
+            tls?.write(first, second)
+            ?? posix_send_all(descriptor, first.baseAddress, first.count, second.baseAddress, second.count)
         guard status == 0 else { throw Connection.streamError(status) }
     }
 
@@ -92,7 +99,10 @@ public final class Connection: @unchecked Sendable {
     }
 
     /// How long one read may wait for the next byte before it throws `timedOut`. Only for sockets; rings wait forever.
-    public func setReadTimeout(milliseconds: Int32) { posix_set_receive_timeout(descriptor, milliseconds) }
+    public func setReadTimeout(milliseconds: Int32) {
+        posix_set_receive_timeout(descriptor, milliseconds)
+        tls?.readTimeoutMilliseconds = milliseconds
+    }
 
     /// In a forked child: lets this end go without ending the parent's stream, which shares it.
     public func abandonAfterFork() {
@@ -102,7 +112,7 @@ public final class Connection: @unchecked Sendable {
     /// Whether this end was closed. The other end's death shows when one reads or writes.
     public var isClosed: Bool { posix_atomic_load_relaxed_32(closedFlag) != 0 }
 
-    /// The process and user at the other end; nil over TCP.
+    /// The process and user at the other end; nil over a network.
     public var peerIdentity: (processID: Int32, userID: UInt32)? {
         var processID: Int32 = 0
         var userID: UInt32 = 0
@@ -132,6 +142,11 @@ public final class Connection: @unchecked Sendable {
     /// Receives at least one byte; with a timeout in milliseconds, waits no longer than that for the first.
     func receive(_ buffer: UnsafeMutableRawBufferPointer, timeout: Int32?) throws(TransportError) -> Int {
         guard let start = buffer.baseAddress, buffer.count > 0 else { return 0 }
+        if let tls {
+            let count = tls.receive(start, buffer.count, timeout: timeout ?? tls.readTimeoutMilliseconds)
+            guard count > 0 else { throw Connection.streamError(Int32(truncatingIfNeeded: count)) }
+            return count
+        }
         if let timeout {
             let events = posix_poll(descriptor, Int32(POSIX_POLL_READABLE), timeout)
             guard events >= 0 else { throw .system(-events) }
@@ -148,7 +163,8 @@ public final class Connection: @unchecked Sendable {
         guard let start = buffer.baseAddress, buffer.count > 0 else { return 0 }
         var count = -Int(EAGAIN)
         let isReady = try spinBudget.spin { () throws(TransportError) in
-            count = posix_receive(descriptor, start, buffer.count, true)
+            count =
+                tls?.receive(start, buffer.count, timeout: 0) ?? posix_receive(descriptor, start, buffer.count, true)
             return count != -Int(EAGAIN)
         }
         guard isReady else { return try receive(buffer, timeout: nil) }
@@ -158,7 +174,9 @@ public final class Connection: @unchecked Sendable {
     }
 
     static func streamError(_ status: Int32) -> TransportError {
-        switch -status {
+        if status == TLS_ENDED.number { return .closed }
+        if let problem = TLSProblem(result: status) { return .tls(problem) }
+        return switch -status {
         case EPIPE, ECONNRESET, ENOTCONN, EBADF, ESHUTDOWN: .closed
         case EAGAIN, ETIMEDOUT: .timedOut
         default: .system(-status)

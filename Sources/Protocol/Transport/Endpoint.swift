@@ -4,6 +4,8 @@ public enum Endpoint: Sendable, Equatable {
     case unix(path: [UInt8])
     /// `tcp://host:port`; the host is a name, an IPv4 address or an IPv6 address in brackets.
     case tcp(host: [UInt8], port: UInt16)
+    /// TLS 1.3 over TCP: `tls://host:port#PIN`. Without a pin, the client asks certificate authorities who the worker is.
+    case tls(host: [UInt8], port: UInt16, pin: CertificatePin?)
     /// Byte rings in shared memory, arranged over a Unix-domain socket: `shm:///run/roost/a.sock`.
     case sharedMemory(path: [UInt8])
 
@@ -21,7 +23,10 @@ public enum Endpoint: Sendable, Equatable {
             guard Endpoint.isPath(path) else { return nil }
             self = .sharedMemory(path: path)
         } else if let place = Endpoint.rest(of: bytes, after: "tcp://") {
-            guard let parsed = Endpoint.hostAndPort(place) else { return nil }
+            guard let (host, port) = Endpoint.hostAndPort(place) else { return nil }
+            self = .tcp(host: host, port: port)
+        } else if let place = Endpoint.rest(of: bytes, after: "tls://") {
+            guard let parsed = Endpoint.encrypted(place) else { return nil }
             self = parsed
         } else {
             return nil
@@ -43,15 +48,14 @@ public enum Endpoint: Sendable, Equatable {
 
     /// Whether both ends are on one machine.
     public var isLocal: Bool {
-        if case .tcp = self { return false }
-        return true
+        path != nil
     }
 
-    /// The path of the Unix-domain socket, nil for TCP.
+    /// The path of the Unix-domain socket, nil for TCP and TLS.
     public var path: [UInt8]? {
         switch self {
         case .unix(let path), .sharedMemory(let path): path
-        case .tcp: nil
+        case .tcp, .tls: nil
         }
     }
 
@@ -69,7 +73,16 @@ public enum Endpoint: Sendable, Equatable {
         return isEqual ? [UInt8](bytes[count...]) : nil
     }
 
-    private static func hostAndPort(_ place: [UInt8]) -> Endpoint? {
+    /// `host:port`, or `host:port#PIN`.
+    private static func encrypted(_ text: [UInt8]) -> Endpoint? {
+        let parts = text.split(separator: UInt8(ascii: "#"), maxSplits: 1, omittingEmptySubsequences: false)
+        guard let place = parts.first, let (host, port) = hostAndPort([UInt8](place)) else { return nil }
+        guard parts.count == 2 else { return .tls(host: host, port: port, pin: nil) }
+        guard let pin = CertificatePin(utf8: parts[1]) else { return nil }
+        return .tls(host: host, port: port, pin: pin)
+    }
+
+    private static func hostAndPort(_ place: [UInt8]) -> (host: [UInt8], port: UInt16)? {
         guard let colon = place.lastIndex(of: UInt8(ascii: ":")) else { return nil }
         var host = [UInt8](place[..<colon])
         if host.first == UInt8(ascii: "["), host.last == UInt8(ascii: "]") {
@@ -87,7 +100,7 @@ public enum Endpoint: Sendable, Equatable {
             port = port * 10 + UInt32(digit &- UInt8(ascii: "0"))
         }
         guard let port = UInt16(exactly: port) else { return nil }
-        return .tcp(host: host, port: port)
+        return (host, port)
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
@@ -111,10 +124,15 @@ extension Endpoint: CustomStringConvertible {
         switch self {
         case .unix(let path): "unix://" + String(decoding: path, as: UTF8.self)
         case .sharedMemory(let path): "shm://" + String(decoding: path, as: UTF8.self)
-        case .tcp(let host, let port):
-            host.contains(UInt8(ascii: ":"))
-                ? "tcp://[" + String(decoding: host, as: UTF8.self) + "]:\(port)"
-                : "tcp://" + String(decoding: host, as: UTF8.self) + ":\(port)"
+        case .tcp(let host, let port): "tcp://" + Endpoint.text(host, port)
+        case .tls(let host, let port, nil): "tls://" + Endpoint.text(host, port)
+        case .tls(let host, let port, .some(let pin)): "tls://" + Endpoint.text(host, port) + "#\(pin)"
         }
+    }
+
+    private static func text(_ host: [UInt8], _ port: UInt16) -> String {
+        host.contains(UInt8(ascii: ":"))
+            ? "[" + String(decoding: host, as: UTF8.self) + "]:\(port)"
+            : String(decoding: host, as: UTF8.self) + ":\(port)"
     }
 }

@@ -14,7 +14,7 @@ extension Connection {
     /// Connects to a worker, greets it and waits for its answer.
     /// - Parameters:
     ///   - hello: The flag for shared memory is set here, by the kind of endpoint.
-    ///   - timeoutMilliseconds: For each of connecting and greeting.
+    ///   - timeoutMilliseconds: For each of connecting, agreeing on keys, and greeting.
     public static func connect(
         to endpoint: Endpoint, hello: Hello, timeoutMilliseconds: Int32 = 10_000
     ) throws(TransportError) -> Greeting {
@@ -37,8 +37,10 @@ extension Connection {
             descriptor = path.withTerminator { posix_unix_connect($0, timeoutMilliseconds) }
         case .tcp(let host, let port):
             descriptor = host.withTerminator { posix_tcp_connect($0, port, timeoutMilliseconds) }
-            if descriptor == -ENOENT { throw .unknownHost }
+        case .tls(let host, let port, _):
+            descriptor = host.withTerminator { posix_tcp_connect($0, port, timeoutMilliseconds) }
         }
+        if descriptor == -ENOENT, !endpoint.isLocal { throw .unknownHost }
         guard descriptor >= 0 else {
             switch -descriptor {
             case ETIMEDOUT: throw .timedOut
@@ -46,7 +48,14 @@ extension Connection {
             default: throw .refused(-descriptor)
             }
         }
-        return Connection(descriptor: descriptor, isLocal: endpoint.isLocal)
+        let connection = Connection(descriptor: descriptor, isLocal: endpoint.isLocal)
+        if case .tls(let host, _, let pin) = endpoint {
+            // A connection that throws here closes itself as its last reference goes.
+            let tls = try TLSStream(over: descriptor, host: host, pin: pin)
+            connection.tls = tls
+            try tls.handshake(Deadline(milliseconds: timeoutMilliseconds))
+        }
+        return connection
     }
 
     private func greet(_ hello: Hello, deadline: Deadline) throws(TransportError) -> Greeting {

@@ -41,9 +41,12 @@ extension Connection {
     /// Bytes of each ring unless the worker wants others.
     public static let ringByteCountDefault = 1 << 20
 
-    /// Receives a new client's greeting, within `timeoutMilliseconds` in all.
+    /// Agrees on keys where the stream is encrypted and receives a new client's greeting, within `timeoutMilliseconds`
+    /// in all.
     public func readHello(timeoutMilliseconds: Int32 = 5_000) throws(TransportError) -> ReceivedHello {
-        let bytes = try readMessage(atMost: Hello.byteCountMax, Deadline(milliseconds: timeoutMilliseconds))
+        let deadline = Deadline(milliseconds: timeoutMilliseconds)
+        if let tls { try tls.handshake(deadline) }
+        let bytes = try readMessage(atMost: Hello.byteCountMax, deadline)
         do throws(WireError) {
             return try bytes.withBytes { bytes throws(WireError) in
                 var reader = WireReader(bytes)

@@ -4,12 +4,16 @@ import CPosix
 public final class Listener: Sendable {
     private let descriptor: Int32
     private let isLocal: Bool
+    private let identity: TLSIdentity?
 
-    /// The place, with the real port when port 0 was asked for.
+    /// The place, with the real port when port 0 was asked for, and with the pin of the identity for TLS.
     public let endpoint: Endpoint
 
     /// Listens. A Unix-domain socket is for this user only; one that a dead worker left behind is replaced.
-    public init(_ endpoint: Endpoint, backlog: Int32 = 128) throws(TransportError) {
+    /// - Parameter identity: What clients that come with TLS are shown; an endpoint with a pin wants just that one.
+    public init(
+        _ endpoint: Endpoint, identity: TLSIdentity? = nil, backlog: Int32 = 128
+    ) throws(TransportError) {
         var actual = endpoint
         var descriptor: Int32
         switch endpoint {
@@ -26,6 +30,14 @@ public final class Listener: Sendable {
             if descriptor >= 0, let bound = UInt16(exactly: posix_socket_port(descriptor)) {
                 actual = .tcp(host: host, port: bound)
             }
+        case .tls(let host, let port, let pin):
+            guard let identity else { throw .tls(.identityMissing) }
+            if let pin, pin != identity.pin { throw .tls(.identityDiffers) }
+            descriptor = host.withTerminator { posix_tcp_listen($0, port, backlog) }
+            if descriptor == -ENOENT { throw .unknownHost }
+            if descriptor >= 0, let bound = UInt16(exactly: posix_socket_port(descriptor)) {
+                actual = .tls(host: host, port: bound, pin: identity.pin)
+            }
         }
         guard descriptor >= 0 else {
             switch -descriptor {
@@ -37,11 +49,12 @@ public final class Listener: Sendable {
         self.descriptor = descriptor
         self.endpoint = actual
         isLocal = endpoint.isLocal
+        if case .tls = endpoint { self.identity = identity } else { self.identity = nil }
     }
 
     deinit { _ = posix_close(descriptor) }
 
-    /// Waits for the next client; its greeting has not been read yet. Throws `closed` once the listener was closed.
+    /// Waits for the next client; nothing of what it sends has been read yet. Throws `closed` once the listener was closed.
     public func accept() throws(TransportError) -> Connection {
         let accepted = posix_accept(descriptor)
         guard accepted >= 0 else {
@@ -49,7 +62,9 @@ public final class Listener: Sendable {
             throw accepted == -EINVAL ? .closed : .system(-accepted)
         }
         if !isLocal { posix_tcp_tune(accepted) }
-        return Connection(descriptor: accepted, isLocal: isLocal)
+        let connection = Connection(descriptor: accepted, isLocal: isLocal)
+        if let identity { connection.tls = try identity.stream(over: accepted) }
+        return connection
     }
 
     /// Stops listening: a blocked ``accept()`` throws, and the socket's file goes away.

@@ -16,6 +16,8 @@ public enum TransportError: Error, Sendable, Equatable {
     case addressInUse
     /// The other end's bytes break the protocol.
     case violation(WireError)
+    /// The stream can't be encrypted, or the other end is not who it should be.
+    case tls(TLSProblem)
     /// A system call failed; with the error number.
     case system(Int32)
 
@@ -29,6 +31,7 @@ public enum TransportError: Error, Sendable, Equatable {
         case .unknownHost: "the host name is unknown"
         case .addressInUse: "another process listens there"
         case .violation: "the other end breaks the protocol"
+        case .tls(let problem): problem.reason
         case .system: "a system call failed"
         }
     }

@@ -138,15 +138,30 @@ struct PeerPlaces {
         }
         // Shared memory is the fastest way, and every Unix-domain socket can arrange it.
         if isSameNode { for case .some(let path) in named.map({ $0.path }) { add(.sharedMemory(path: path)) } }
-        for case .tcp(let host, let port) in named {
-            let isOwnAddress = PeerPlaces.isLoopback(host) || PeerPlaces.isWildcard(host)
-            if !isOwnAddress {
+        // A worker that can be reached encrypted is never reached otherwise: the token would go over the network.
+        let isEncrypted = named.contains {
+            if case .tls = $0 { true } else { false }
+        }
+        for endpoint in named {
+            switch endpoint {
+            case .unix, .sharedMemory: break
+            case .tcp(let host, let port):
+                guard !isEncrypted, let host = PeerPlaces.reachable(host, isSameNode) else { continue }
                 add(.tcp(host: host, port: port))
-            } else if isSameNode {
-                add(.tcp(host: PeerPlaces.isWildcard(host) ? Array("127.0.0.1".utf8) : host, port: port))
+            case .tls(let host, let port, let pin):
+                guard let host = PeerPlaces.reachable(host, isSameNode) else { continue }
+                add(.tls(host: host, port: port, pin: pin))
             }
         }
         endpoints = Array(found.prefix(PeerPlaces.countMax))
+    }
+
+    /// The host as another worker reaches it; nil where it can't.
+    private static func reachable(_ host: [UInt8], _ isSameNode: Bool) -> [UInt8]? {
+        let isWildcard = isWildcard(host)
+        guard isWildcard || isLoopback(host) else { return host }
+        guard isSameNode else { return nil }
+        return isWildcard ? Array("127.0.0.1".utf8) : host
     }
 
     private static func isLoopback(_ host: [UInt8]) -> Bool {

@@ -91,7 +91,7 @@ public final class Worker: @unchecked Sendable {
 
     /// Listens at an endpoint; answers the actual one, with its port.
     public func listen(_ endpoint: Endpoint) throws(TransportError) -> Endpoint {
-        let listener = try Listener(endpoint)
+        let listener = try Listener(endpoint, identity: configuration.identity)
         withRegistry {
             $0.listeners.append(listener)
             $0.threadCount += 1

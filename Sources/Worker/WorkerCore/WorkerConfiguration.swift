@@ -14,6 +14,8 @@ public struct WorkerConfiguration: Sendable {
     public var imageCache: ImageCacheSetting?
     /// Where other workers reach this one, beside the places where it listens.
     public var peerEndpoints: [Endpoint] = []
+    /// What clients that come with TLS are shown; only needed to listen for those.
+    public var identity: TLSIdentity?
     public var limits = WorkerLimits()
 
     public init(descriptionHash: UInt64) {

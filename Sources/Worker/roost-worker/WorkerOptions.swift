@@ -22,6 +22,8 @@ struct WorkerOptions {
     var readyDescriptor: Int32?
     var imageCache: String?
     var imageCacheByteCount: UInt64 = 1 << 30
+    var certificateFile: String?
+    var keyFile: String?
     var isInsecure = false
     var diesWithParent = false
     var exitsWithStandardInput = false
@@ -37,7 +39,9 @@ struct WorkerOptions {
 
         Serves one vGPU to CUDA programs that load Roost's libcuda.so.1.
 
-          --listen ENDPOINT         unix:///path, shm:///path or tcp://host:port; may be given several times
+          --listen ENDPOINT         unix:///path, shm:///path, tls://host:port or tcp://host:port; may be repeated
+          --tls-certificate FILE    the certificate for tls://, PEM, with those of its issuers after it
+          --tls-key FILE            its private key, PEM, closed to other users
           --peer-endpoint ENDPOINT  where other workers reach this one, if not where it listens
           --vram BYTES              the vGPU's memory, as in 512MiB (4GiB)
           --compute PERCENT         the vGPU's share of compute, 1 to 100 (100); reported, not enforced
@@ -54,7 +58,7 @@ struct WorkerOptions {
           --image-cache FOLDER      keep module images here, or off (ROOST_IMAGE_CACHE, else ~/.cache/roost/images)
           --image-cache-size BYTES  bytes of all images there (1GiB)
           --ready-fd N              write "ready" and a newline to this descriptor when clients can connect
-          --insecure                listen on TCP addresses that other machines reach; traffic is not encrypted
+          --insecure                listen on tcp:// addresses that other machines reach; traffic is not encrypted
           --parent-death            end when the parent process ends
           --exit-with-stdin         end when standard input ends
           --help                    show this text
@@ -73,6 +77,9 @@ struct WorkerOptions {
         }
         if !options.wantsHelp, !options.listsDevices, options.endpoints.isEmpty {
             throw Failure(message: "no place to listen; give --listen, as in --listen unix:///tmp/roost.sock")
+        }
+        guard (options.certificateFile == nil) == (options.keyFile == nil) else {
+            throw Failure(message: "--tls-certificate and --tls-key go together; give both")
         }
         return options
     }
@@ -100,6 +107,8 @@ struct WorkerOptions {
         case "--name": name = try Self.require(value.utf8.count < 256 ? value : nil, flag, value)
         case "--uuid": uuid = try Self.require(Self.uuid(value), flag, value)
         case "--token-file": tokenFile = value
+        case "--tls-certificate": certificateFile = value
+        case "--tls-key": keyFile = value
         case "--backend":
             usesDriver = value == "cuda"
             _ = try Self.require(usesDriver || value == "software" ? value : nil, flag, value)
@@ -150,19 +159,24 @@ struct WorkerOptions {
     /// Refuses places that would let strangers in.
     func checkSafety(hasToken: Bool) throws(Failure) {
         for endpoint in endpoints {
-            guard case .tcp(let host, _) = endpoint else { continue }
-            let name = String(decoding: host, as: UTF8.self)
+            let isEncrypted: Bool
+            let name: String
+            switch endpoint {
+            case .unix, .sharedMemory: continue
+            case .tcp(let host, _): (name, isEncrypted) = (String(decoding: host, as: UTF8.self), false)
+            case .tls(let host, _, _): (name, isEncrypted) = (String(decoding: host, as: UTF8.self), true)
+            }
             if name == "localhost" || name == "::1" || name.hasPrefix("127.") { continue }
             guard hasToken else {
                 throw Failure(
                     message:
                         "\(endpoint) needs a token, since other machines reach it; give --token-file or ROOST_TOKEN")
             }
-            guard isInsecure else {
+            guard isEncrypted || isInsecure else {
                 throw Failure(
                     message:
-                        "\(endpoint) is reachable from other machines and traffic is not encrypted; give --insecure "
-                        + "if the network is private")
+                        "\(endpoint) is reachable from other machines and traffic is not encrypted; listen at tls:// "
+                        + "with --tls-certificate and --tls-key, or give --insecure if the network is private")
             }
         }
     }

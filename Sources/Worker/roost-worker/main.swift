@@ -119,6 +119,16 @@ func listDevices(_ options: WorkerOptions) -> Never {
     exit(0)
 }
 
+/// The certificate that the command line names.
+func identity(_ options: WorkerOptions) -> TLSIdentity? {
+    guard let certificate = options.certificateFile, let key = options.keyFile else { return nil }
+    do throws(TransportError) {
+        return try TLSIdentity(certificateFile: certificate, keyFile: key)
+    } catch {
+        fail("the certificate \(certificate) with the key \(key) can't be used: \(error.reason)")
+    }
+}
+
 func parseOptions() -> WorkerOptions {
     do throws(WorkerOptions.Failure) {
         let options = try WorkerOptions.parse(Array(CommandLine.arguments.dropFirst()))
@@ -154,6 +164,7 @@ configuration.computePercent = options.computePercent
 configuration.token = secret
 configuration.peerEndpoints = options.peerEndpoints
 configuration.imageCache = imageCache(options)
+configuration.identity = identity(options)
 let backend = options.usesDriver ? makeDriverBackend(options) : makeSoftwareBackend(options)
 let worker = Worker(configuration: configuration, backend: backend, logger: logger)
 guard worker.start() else { fail("the system has no more threads") }

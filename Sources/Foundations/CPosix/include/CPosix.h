@@ -245,6 +245,8 @@ static inline int posix_unlink(const char *path) { return unlink(path) == 0 ? 0 
 int64_t posix_file_byte_count(const char *path);
 int64_t posix_descriptor_byte_count(int descriptor);
 bool posix_file_exists(const char *path);
+/// A file's permissions, as in 0644, or negative.
+int posix_file_mode(const char *path);
 /// Whether a Unix-domain socket was bound to this path.
 bool posix_is_socket_file(const char *path);
 int posix_make_folder(const char *path, int permissions);
@@ -313,6 +315,10 @@ int posix_poll(int descriptor, int events, int milliseconds);
 
 /// A function or object by name in all loaded libraries, or null.
 void *_Nullable posix_dynamic_symbol(const char *name);
+/// Opens a library by its path, or by its name where the linker looks; its names stay its own. It is never closed.
+void *_Nullable posix_open_library(const char *path);
+/// A function or object by name in an open library and in those that it needs, or null.
+void *_Nullable posix_library_symbol(void *library, const char *name);
 /// Whether `address` belongs to a loaded library; its path goes into `buffer`.
 bool posix_library_path(const void *address, char *buffer, size_t byte_count);
 
