@@ -203,7 +203,8 @@ let runtimeTargets: [Target] = [
     module(
         "CLICommands", .commandLine,
         uses: [
-            "Certificates", "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel", "WireProtocol",
+            "Certificates", "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel",
+            "WireProtocol",
             "Transport", "Primitives", "CPosix", arguments, log,
         ]),
     program("roost", .commandLine, uses: ["CLICommands"]),
@@ -242,6 +243,7 @@ let runtimeTargets: [Target] = [
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
+    tests("FleetAgent", uses: ["FleetAgent", "Certificates", "FleetModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
     tests("Admission", uses: ["Admission"]),
     tests("ControlPlane", uses: ["ControlPlane", "FleetModel"]),
@@ -251,7 +253,8 @@ let runtimeTargets: [Target] = [
     tests(
         "ControlAPI",
         uses: [
-            "Certificates", "ControlAPI", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes, httpClient, jwt,
+            "Certificates", "ControlAPI", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes,
+            httpClient, jwt,
             cryptoExtras, log,
         ] + nio),
     tests("Certificates", uses: ["Certificates", "FleetModel", crypto] + x509),

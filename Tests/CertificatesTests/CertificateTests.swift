@@ -66,8 +66,10 @@ struct CertificateTests {
             try CertificateRequest(pem: good, node: "gpu-2")
         }
         #expect(throws: CertificateError("is for another kind of key; a node's key is on the curve P-256")) {
-            try CertificateRequest(pem: requested("gpu-1", by: Certificate.PrivateKey(P384.Signing.PrivateKey()),
-                .ecdsaWithSHA384), node: "gpu-1")
+            try CertificateRequest(
+                pem: requested(
+                    "gpu-1", by: Certificate.PrivateKey(P384.Signing.PrivateKey()),
+                    .ecdsaWithSHA384), node: "gpu-1")
         }
         // The subject alone is not enough, nor is a certificate's own name.
         let bare = try CertificateSigningRequest(
@@ -80,13 +82,12 @@ struct CertificateTests {
         for text in ["", "x", authority.certificatePEM, String(repeating: "x", count: 9000)] {
             #expect(throws: (any Error).self) { try CertificateRequest(pem: text, node: "gpu-1") }
         }
-        // Another key's signature under the same contents.
-        var lines = good.split(separator: "\n").map(String.init)
-        let body = try #require(Data(base64Encoded: lines.dropFirst().dropLast().joined()))
-        let changed = Data(body.dropLast()) + [body[body.endIndex - 1] ^ 1]
-        lines = [lines[0], changed.base64EncodedString(), lines[lines.count - 1]]
+        // A signature that is not the key's.
+        var bytes = try PEMDocument(pemString: good).derBytes
+        bytes[bytes.count - 1] ^= 1
+        let forged = PEMDocument(type: "CERTIFICATE REQUEST", derBytes: bytes).pemString
         #expect(throws: CertificateError("is not signed by the key that it is for")) {
-            try CertificateRequest(pem: lines.joined(separator: "\n"), node: "gpu-1")
+            try CertificateRequest(pem: forged, node: "gpu-1")
         }
     }
 
@@ -128,6 +129,13 @@ struct CertificateTests {
         let manager = FileManager.default
         #expect(try manager.attributesOfItem(atPath: files.key)[.posixPermissions] as? Int == 0o600)
         #expect(try manager.attributesOfItem(atPath: folder.path)[.posixPermissions] as? Int == 0o700)
+        try files.ensureSelfSigned(address: "0.0.0.0", now: noon)
+        let made = try String(contentsOfFile: files.certificate, encoding: .utf8)
+        #expect(try Certificate(pemEncoded: made).publicKey == key.signer.publicKey)
+        try files.ensureSelfSigned(address: "10.0.0.1", now: noon + .hours(1))
+        #expect(try String(contentsOfFile: files.certificate, encoding: .utf8) == made, "it stays")
+        try files.ensureSelfSigned(address: "10.0.0.1", now: noon + .hours(24 * 3650))
+        #expect(try String(contentsOfFile: files.certificate, encoding: .utf8) != made, "until it ends")
         try "no key".write(toFile: files.key, atomically: true, encoding: .utf8)
         #expect(throws: (any Error).self) { try files.ensureKey() }
         files.remove()

@@ -1,7 +1,8 @@
-@testable import ControlAPI
 import FleetModel
 import FleetStore
 import Synchronization
+
+@testable import ControlAPI
 
 /// A control loop that answers what it is told to.
 final class MockOperations: FleetOperations {

@@ -1,3 +1,4 @@
+public import FleetModel
 import Foundation
 
 /// The files by which a machine shows who it is, in a folder of its own.
@@ -30,6 +31,14 @@ public struct IdentityFiles: Sendable, Hashable, Codable {
         let made = SigningKey()
         try PrivateFile.write(made.pem, to: key)
         return made
+    }
+
+    /// Makes sure of a key and of a certificate that it signed itself. The pin stays as long as the key's file does.
+    public func ensureSelfSigned(address: String, now: Timestamp) throws {
+        let key = try ensureKey()
+        let known = try? String(contentsOfFile: certificate, encoding: .utf8)
+        guard !(known.map { SelfSignedCertificate.isGood(pem: $0, key: key, now: now) } ?? false) else { return }
+        try PrivateFile.write(SelfSignedCertificate.pem(key: key, address: address, now: now), to: certificate)
     }
 
     /// The certificate of a node's file.

@@ -50,24 +50,3 @@ public struct NodeCertificate: Sendable {
         self.certificate = certificate
     }
 }
-
-/// A certificate that a machine makes for itself: known by its key's pin, not by who signed it.
-public enum SelfSignedCertificate {
-    private static let span = TimeSpan.hours(24 * 3650)
-
-    /// Makes a certificate (PEM) of a key for a host name or address.
-    public static func pem(key: SigningKey, address: String, now: Timestamp) throws -> String {
-        let name = try SubjectNames.common("roost worker")
-        let made = try Certificate(
-            version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: key.signer.publicKey,
-            notValidBefore: now.date - 300, notValidAfter: now.date + span.seconds, issuer: name, subject: name,
-            signatureAlgorithm: .ecdsaWithSHA256,
-            extensions: try Certificate.Extensions {
-                Critical(BasicConstraints.notCertificateAuthority)
-                Critical(KeyUsage(digitalSignature: true))
-                try ExtendedKeyUsage([.serverAuth])
-                SubjectAlternativeNames([SubjectNames.address(address)])
-            }, issuerPrivateKey: key.signer)
-        return try made.serializeAsPEM().pemString + "\n"
-    }
-}

@@ -35,9 +35,11 @@ public enum SubjectNames {
     public static func objection(toAddress text: String) -> String? {
         guard addressBytes(text) == nil else { return nil }
         let labels = text.lowercased().split(separator: ".", omittingEmptySubsequences: false)
-        let isName = text.utf8.count <= 253 && labels.allSatisfy { label in
-            label.wholeMatch(of: /[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?/) != nil
-        }
+        let isName =
+            text.utf8.count <= 253
+            && labels.allSatisfy { label in
+                label.wholeMatch(of: /[a-z0-9]([a-z0-9\-]{0,61}[a-z0-9])?/) != nil
+            }
         guard isName else { return "must be an IP address or a host name, not \"\(text.prefix(80))\"" }
         guard labels.suffix(2) != ["roost", "internal"] else { return "names the control plane's own domain" }
         return nil

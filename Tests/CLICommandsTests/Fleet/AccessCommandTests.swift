@@ -79,6 +79,18 @@ struct AccessCommandTests {
         #expect(throws: (any Error).self) { try RoostCommand.parseAsRoot(words) }
     }
 
+    @Test(
+        "A worker that serves by TLS gets the machine's own certificate, unless it has one",
+        arguments: [
+            (["--listen", "tls://0.0.0.0:7070"], "0.0.0.0"), (["--listen", "tls://[::1]:0#ab"], "::1"),
+            (["--listen", "unix:///a", "--listen", "tls://gpu-7:1", "--vram", "1GiB"], "gpu-7"),
+            (["--listen", "tls://a:1", "--tls-certificate", "c", "--tls-key", "k"], nil),
+            (["--listen", "tcp://0.0.0.0:1", "--insecure"], nil), (["--listen", "tls://a"], nil), (["--listen"], nil),
+        ])
+    func workers(_ arguments: [String], _ host: String?) {
+        #expect(WorkerCommand.hostWithoutCertificate(arguments) == host)
+    }
+
     @Test("Contexts stand where XDG says")
     func path() {
         #expect(Contexts.path(environment: ["HOME": "/h"]) == "/h/.config/roost/contexts.json")

@@ -6,6 +6,7 @@ import Foundation
 import Glibc
 import Logging
 import NodeAgent
+import NodeModel
 import Synchronization
 
 /// Which pool a node belongs to: what `roost join` leaves in the state directory for the daemon.
@@ -79,6 +80,8 @@ final class Membership: Sendable {
         do {
             let file = try MembershipFile.read(directory)
             agent.setManaged(file != nil)
+            agent.setPoolIdentity(
+                (file?.identity).map { TLSIdentityFiles(certificate: $0.certificate, key: $0.key) })
             guard let file else { return }
             let client = try FleetClient(file.target)
             let fleetAgent = FleetAgent(

@@ -33,7 +33,8 @@ struct PoolJoining {
         request.certificateRequest = try CertificateRequest.pem(node: node, key: key)
         let answer = try await answer(request, by: first)
         guard let identity = answer.identity, try NodeCertificate(pem: identity.certificate).pin == key.pin else {
-            throw CertificateError("the control plane at \(server) answered without a certificate for this machine's key")
+            throw CertificateError(
+                "the control plane at \(server) answered without a certificate for this machine's key")
         }
         try PrivateFile.write(identity.certificate, to: files.certificate)
         try PrivateFile.write(identity.authority, to: files.authority)

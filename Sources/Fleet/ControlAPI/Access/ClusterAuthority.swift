@@ -12,7 +12,8 @@ public enum ClusterAuthority {
     private static let key = "/secrets/authority"
 
     /// The store's authority; makes it where there is none. Of servers that start at once, one does.
-    public static func ensure(in store: any FleetStore, surroundings: Surroundings) async throws -> CertificateAuthority {
+    public static func ensure(in store: any FleetStore, surroundings: Surroundings) async throws -> CertificateAuthority
+    {
         let key = try StoreKey(key)
         if let known = try await read(key, store) { return known }
         let made = try CertificateAuthority(madeAt: surroundings.now())
