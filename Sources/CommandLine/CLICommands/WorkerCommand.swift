@@ -37,7 +37,8 @@ struct WorkerCommand: ParsableCommand {
             message: "can't execute \(installation.worker): \(String(cString: strerror(errno)))")
     }
 
-    /// The host at which a worker is to serve by TLS without a certificate of the user's; nil where it has or needs none.
+    /// The host at which a worker is to serve by TLS without a certificate of the user's; nil where it has one or
+    /// needs none.
     static func hostWithoutCertificate(_ arguments: [String]) -> String? {
         guard !arguments.contains("--tls-certificate"), !arguments.contains("--tls-key") else { return nil }
         let places = zip(arguments, arguments.dropFirst()).filter { $0.0 == "--listen" }.map(\.1)

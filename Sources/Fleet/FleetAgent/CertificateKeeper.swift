@@ -2,8 +2,8 @@ public import Certificates
 public import FleetModel
 public import Logging
 
-/// Keeps a node's certificate good: asks for another one in time, by the same key, so that what clients were told of the
-/// node's workers stays true.
+/// Keeps a node's certificate good: asks for another one in time, by the same key, so that what clients were told of
+/// the node's workers stays true.
 public struct CertificateKeeper: Sendable {
     /// Asks the control plane.
     public typealias Renew = @Sendable (RenewRequest) async throws -> IssuedCertificate

@@ -9,8 +9,8 @@ extension ServerIdentity {
         if case .made = self { true } else { false }
     }
 
-    /// The identity that a command line asks for: files; else, where names are given or other machines reach the server,
-    /// a certificate of the cluster's authority, anew at each start; else nil, for no TLS.
+    /// The identity that a command line asks for: files; else, where names are given or other machines reach the
+    /// server, a certificate of the cluster's authority, anew at each start; else nil, for no TLS.
     init?(_ options: ServeCommand, address: ListenAddress, authority: CertificateAuthority) throws {
         switch (options.tlsCert, options.tlsKey) {
         case (let certificate?, let key?):

@@ -17,8 +17,8 @@ struct JoinCommand: AsyncParsableCommand {
             by the standard input, never on the command line, which others can read. It is good for one node.
 
             The machine makes a key, which never leaves it, and gets a certificate for it; by this it speaks to the \
-            control plane, and by this key's pin programs know its workers. --ca-fingerprint, which `roost token create \
-            --join` prints, makes sure that it is the right control plane before the token is sent.
+            control plane, and by this key's pin programs know its workers. --ca-fingerprint, which \
+            `roost token create --join` prints, makes sure that it is the right control plane before the token is sent.
 
             Other machines reach the workers at --address.
 

@@ -4,8 +4,8 @@ import FleetModel
 import Foundation
 import Glibc
 
-/// A machine's way into a pool: makes sure of the control plane, shows it the token and a request for a certificate, and
-/// keeps what it answers.
+/// A machine's way into a pool: makes sure of the control plane, shows it the token and a request for a certificate,
+/// and keeps what it answers.
 struct PoolJoining {
     /// The control plane's address.
     var server: String

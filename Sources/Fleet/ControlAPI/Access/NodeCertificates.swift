@@ -117,8 +117,8 @@ public struct NodeCertificates: Sendable {
         guard certificate.notBefore <= now, now < certificate.notAfter else {
             throw Problem(
                 .unauthenticated,
-                "the certificate of node \(node) is good from \(certificate.notBefore) to \(certificate.notAfter), not at "
-                    + "\(now); look at the machines' clocks, or join again")
+                "the certificate of node \(node) is good from \(certificate.notBefore) to \(certificate.notAfter), "
+                    + "not at \(now); look at the machines' clocks, or join again")
         }
         guard let uid = try await uid(of: node), let known = try await record(node)?.record, known.uid == uid,
             known.generation == certificate.generation

@@ -42,8 +42,8 @@ public struct TokenStore: Sendable {
             subject: description.subject, grants: description.grants, method: "token", expiresAt: description.expiresAt)
     }
 
-    /// Uses a join token up, and makes the node's own token in the same transaction if it is to have one. `admit` runs in
-    /// between, and says what else belongs to the transaction.
+    /// Uses a join token up, and makes the node's own token in the same transaction if it is to have one. `admit` runs
+    /// in between, and says what else belongs to the transaction.
     func join(
         _ text: String, node: String, hasOwnToken: Bool, admit: () async throws -> [StoreOperation]
     ) async throws -> String? {
