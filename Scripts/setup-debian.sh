@@ -12,6 +12,7 @@ PACKAGES=(
     liblz4-dev libzstd-dev  # compressed device images
     libsqlite3-dev    # the embedded store
     make
+    openssl           # certificates for the tests of TLS
     pkg-config
     prometheus prometheus-alertmanager  # scrape our page and load our rules in a test
     python3 python3-venv    # the client programs

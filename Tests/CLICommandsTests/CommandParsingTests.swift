@@ -72,6 +72,7 @@ struct CommandParsingTests {
             (["run", "--name", "a\nb", "--", "x"], "printable"),
             (["up", "--software-gpus", "0"], "--software-gpus takes 1 to 64"),
             (["up", "--device-memory", "1"], "--device-memory takes at least 1MiB"),
+            (["up", "--tls-key", "k"], "--tls-certificate and --tls-key go together"),
             (["top", "-d", "0"], "--delay"),
             (["ps", "-o", "yaml"], "table"),
             (["frobnicate"], "frobnicate"),

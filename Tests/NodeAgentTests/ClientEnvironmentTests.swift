@@ -87,6 +87,13 @@ struct ClientEnvironmentTests {
         var told = setting
         told.vgpu = vgpu
         #expect(told.arguments.joined(separator: " ").contains(" --compute-capability 13.0 "))
+
+        told.identity = TLSIdentityFiles(certificate: "/c", key: "/k")
+        #expect(!told.arguments.contains("--tls-key"))
+        told.listenEndpoints = ["tls://10.0.0.1:1#00", "shm:///s"]
+        let text = told.arguments.joined(separator: " ")
+        #expect(text.contains(" --listen shm:///s --tls-certificate /c --tls-key /k "))
+        #expect(!text.contains("--insecure"))
     }
 
     @Test(

@@ -6,7 +6,7 @@ import WireProtocol
 
 /// The transports that every stream test runs over.
 enum StreamKind: String, CaseIterable, Sendable {
-    case pair, unix, tcp, sharedMemory
+    case pair, unix, tcp, tls, sharedMemory
 }
 
 /// A client's and a worker's end that have greeted each other.
@@ -19,7 +19,8 @@ struct ConnectedEnds {
             (client, worker) = try Connection.pair()
             return
         }
-        let listener = try Listener(try TestPlaces.endpoint(kind))
+        let identity = try kind == .tls ? TestCertificates.own() : nil
+        let listener = try Listener(try TestPlaces.endpoint(kind), identity: identity)
         defer { listener.close() }
         let accepted = Box<Connection?>(nil)
         let thread = try #require(
@@ -51,6 +52,7 @@ enum TestPlaces {
     static func endpoint(_ kind: StreamKind) throws -> Endpoint {
         switch kind {
         case .tcp: try #require(Endpoint("tcp://127.0.0.1:0"))
+        case .tls: try #require(Endpoint("tls://127.0.0.1:0"))
         case .sharedMemory: try #require(Endpoint("shm://" + path()))
         case .unix, .pair: try #require(Endpoint("unix://" + path()))
         }

@@ -2,7 +2,7 @@ import GPUTestKit
 import Testing
 import Transport
 import WireProtocol
-import WorkerCore
+@testable import WorkerCore
 
 private let base = DeviceArena.standard().base
 
@@ -130,6 +130,25 @@ private let base = DeviceArena.standard().base
         let status = try bytes.withUnsafeBytes { try lane.call(PeerLink(link: 0, route: $0)).status }
         #expect(status == 46)
         #expect(try Array("x".utf8).withUnsafeBytes { try lane.call(PeerLink(link: 0, route: $0)).status } == 1)
+    }
+
+    @Test("a worker is reached encrypted wherever it can be, and with shared memory on its own machine")
+    func places() {
+        let pin = String(repeating: "ab", count: 32)
+        var route = PeerRoute()
+        (route.nodeHigh, route.nodeLow) = (1, 2)
+        func texts(_ endpoints: [String], node: (high: UInt64, low: UInt64)) -> [String] {
+            route.endpoints = endpoints.map { Array($0.utf8) }
+            return PeerPlaces(route, node: node).endpoints.map(\.description)
+        }
+        let both = ["tcp://10.0.0.1:1", "tls://10.0.0.1:2#\(pin)", "unix:///s"]
+        #expect(texts(both, node: (3, 4)) == ["tls://10.0.0.1:2#\(pin)"])
+        #expect(texts(both, node: (1, 2)) == ["shm:///s", "tls://10.0.0.1:2#\(pin)"])
+        #expect(texts(["tcp://10.0.0.1:1"], node: (3, 4)) == ["tcp://10.0.0.1:1"])
+        #expect(texts(["tls://127.0.0.1:2", "tls://0.0.0.0:3"], node: (3, 4)) == [])
+        #expect(
+            texts(["tls://127.0.0.1:2", "tls://0.0.0.0:3#\(pin)"], node: (1, 2))
+                == ["tls://127.0.0.1:2", "tls://127.0.0.1:3#\(pin)"])
     }
 
     @Test("memory goes from one worker to another and is counted")

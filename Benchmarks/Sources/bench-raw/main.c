@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "BenchClock.h"
+#include "tls.h"
 
 /* The sizes of a cuStreamQuery: frame and command header with one field; reply frame. */
 enum { REQUEST = 32, REPLY = 48, ROUND_TRIPS = 20001, CHUNK = 1 << 20, STREAM = 64 << 20, STREAM_REPEATS = 15 };
@@ -23,7 +24,7 @@ static char *block;
 
 static void readAll(int fd, char *into, size_t count) {
     for (size_t done = 0; done < count;) {
-        ssize_t n = read(fd, into + done, count - done);
+        ssize_t n = tls_is_on() ? tls_read(into + done, count - done) : read(fd, into + done, count - done);
         if (n <= 0) exit(0);
         done += (size_t)n;
     }
@@ -32,7 +33,8 @@ static void readAll(int fd, char *into, size_t count) {
 /* Asks again and again instead of sleeping: without the wake-up of another CPU. */
 static void readAwake(int fd, char *into, size_t count) {
     for (size_t done = 0; done < count;) {
-        ssize_t n = recv(fd, into + done, count - done, MSG_DONTWAIT);
+        ssize_t n = recv(fd, into + done, count - done, MSG_DONTWAIT | (tls_is_on() ? MSG_PEEK : 0));
+        if (n > 0 && tls_is_on()) n = tls_read(into + done, count - done);
         if (n == 0) exit(0);
         if (n > 0) done += (size_t)n;
     }
@@ -40,7 +42,7 @@ static void readAwake(int fd, char *into, size_t count) {
 
 static void writeAll(int fd, const char *from, size_t count) {
     for (size_t done = 0; done < count;) {
-        ssize_t n = write(fd, from + done, count - done);
+        ssize_t n = tls_is_on() ? tls_write(from + done, count - done) : write(fd, from + done, count - done);
         if (n <= 0) exit(0);
         done += (size_t)n;
     }
@@ -125,6 +127,25 @@ static void withServer(const char *name, int client, int server) {
     waitpid(child, NULL, 0);
 }
 
+/* OpenSSL over TCP, with the certificate that the environment names. */
+static void measureTLS(void) {
+    const char *certificate = getenv("BENCH_TLS_CERTIFICATE"), *key = getenv("BENCH_TLS_KEY");
+    if (!certificate || !key) return;
+    int server, client = connectedTCP(&server);
+    pid_t child = fork();
+    if (child == 0) {
+        close(client);
+        tls_accept(server, certificate, key);
+        serve(server);
+    }
+    close(server);
+    tls_connect(client);
+    measureSocket("tls", client);
+    close(client);
+    waitpid(child, NULL, 0);
+    tls_end();
+}
+
 /* Two words in shared memory, each side spins: what the hardware gives two processes on two CPUs. */
 static void measureSharedMemory(void) {
     struct words { _Alignas(128) atomic_uint there; _Alignas(128) atomic_uint back; char request[REQUEST], reply[REPLY]; };
@@ -177,6 +198,7 @@ int main(void) {
     withServer("unix", pair[0], pair[1]);
     int client = connectedTCP(&server);
     withServer("tcp", client, server);
+    measureTLS();
     measureSharedMemory();
     return 0;
 }

@@ -24,7 +24,7 @@ extension BenchSuite {
         let worker = Process()
         let words = [
             "--listen", endpoint, "--vram", "1GiB", "--threads", "\(threads)", "--ready-fd", "1",
-            "--log-level", "error",
+            "--log-level", "error", "--tls-certificate", identity.certificate, "--tls-key", identity.key,
         ]
         prepare(worker, arguments.installed.appending(path: "bin/roost-worker"), words, cpu: arguments.workerCPU)
         let ready = Pipe()

@@ -10,19 +10,24 @@ struct Figure: Codable {
 /// Runs everything in order and keeps the figures.
 struct BenchSuite {
     let arguments: BenchArguments
+    let identity: BenchIdentity
     var figures: [Figure] = []
 
-    init(arguments: BenchArguments) {
+    private static let transports = ["shm", "unix", "tcp", "tls"]
+
+    init(arguments: BenchArguments) throws {
         self.arguments = arguments
+        identity = try BenchIdentity()
     }
 
     mutating func run() throws {
-        try measure("bench-raw", prefix: "", environment: pinning)
+        defer { identity.remove() }
+        try measure("bench-raw", prefix: "", environment: pinning.merging(identity.environment) { $1 })
         try measureLibrary("libcuda.so.1")
         try measureLibrary("libnvidia-ml.so.1")
-        for transport in ["shm", "unix", "tcp"] { try measureCalls(transport: transport) }
+        for transport in Self.transports { try measureCalls(transport: transport) }
         for transport in ["shm", "tcp"] { try measureManaged(transport: transport) }
-        for transport in ["shm", "unix", "tcp"] { try measurePeers(transport: transport) }
+        for transport in Self.transports { try measurePeers(transport: transport) }
         try withWorker(listening: endpoint("unix"), threads: 1) { suite, endpoint in
             try suite.measure("bench-device", prefix: "", environment: ["ROOST_ENDPOINT": endpoint])
         }
@@ -38,10 +43,9 @@ struct BenchSuite {
     }
 
     private func endpoint(_ transport: String, worker: Int = 0) -> String {
-        if transport == "tcp" {
-            let first = 20_000 + Int(ProcessInfo.processInfo.processIdentifier) % 10_000
-            return "tcp://127.0.0.1:\(first + worker)"
-        }
+        let first = 20_000 + Int(ProcessInfo.processInfo.processIdentifier) % 10_000
+        if transport == "tcp" { return "tcp://127.0.0.1:\(first + worker)" }
+        if transport == "tls" { return "tls://127.0.0.1:\(first + worker)#\(identity.pin)" }
         let name = "roost-bench-\(ProcessInfo.processInfo.processIdentifier)-\(worker).sock"
         return "\(transport)://\(FileManager.default.temporaryDirectory.appending(path: name).path)"
     }
@@ -114,7 +118,7 @@ struct BenchSuite {
             guard let top = value[top], let bottom = value[bottom], bottom > 0 else { return }
             report(Figure(name: name, value: top / bottom, unit: "x"))
         }
-        for transport in ["shm", "unix", "tcp"] {
+        for transport in Self.transports {
             let isShared = transport == "shm"
             let waiting = "\(transport).call.waiting.p50"
             add("\(transport).call.waiting.ratio", waiting, "raw.\(transport).ping_pong.p50")

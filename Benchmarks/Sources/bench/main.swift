@@ -7,7 +7,7 @@ struct BenchFailure: Error, CustomStringConvertible {
 
 do {
     let arguments = try BenchArguments(CommandLine.arguments.dropFirst())
-    var suite = BenchSuite(arguments: arguments)
+    var suite = try BenchSuite(arguments: arguments)
     try suite.run()
 } catch {
     FileHandle.standardError.write(Data("bench: \(error)\n".utf8))

@@ -30,8 +30,7 @@ struct WorkerEndpoints: Sendable, Equatable {
             guard let identity else {
                 throw AgentError(
                     .identity,
-                    "The node has no certificate for tls; start it with `roost up --tls-certificate FILE --tls-key FILE`."
-                )
+                    "The node has no certificate for tls; start it with `roost up` and --tls-certificate and --tls-key.")
             }
             let host = address ?? "127.0.0.1"
             // Read anew for each worker, since certificates are renewed. A worker whose files have another key by the

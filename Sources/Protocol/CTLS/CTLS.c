@@ -21,6 +21,7 @@ struct TLSStream {
   uint32_t next_turn, turn;
   // The writer's own.
   uint64_t records_per_key, record_count;
+  bool is_renewing;
   unsigned char gathered[RECORD_BYTE_COUNT];
 };
 
@@ -284,9 +285,17 @@ static int write_record(struct TLSStream *stream, void *bytes, int count) {
   return stream->library->SSL_write(stream->ssl, bytes, count);
 }
 
+// Begins and sends in one turn: between the two, reading would have to wait for the sending too.
 static int renew_key(struct TLSStream *stream, void *bytes, int count) {
   (void)bytes, (void)count;
-  return stream->library->SSL_key_update(stream->ssl, KEY_UPDATE_NOT_REQUESTED);
+  if (!stream->is_renewing) {
+    int done = stream->library->SSL_key_update(stream->ssl, KEY_UPDATE_NOT_REQUESTED);
+    if (done <= 0) return done;
+    stream->is_renewing = true;
+  }
+  int done = stream->library->SSL_do_handshake(stream->ssl);
+  if (done > 0) stream->is_renewing = false;
+  return done;
 }
 
 int tls_handshake(struct TLSStream *stream, int milliseconds) {
@@ -305,7 +314,10 @@ long tls_read(struct TLSStream *stream, void *buffer, size_t byte_count, int mil
 // All of at most one record's bytes.
 static int write_whole(struct TLSStream *stream, const void *bytes, size_t count) {
   if (++stream->record_count >= stream->records_per_key) {
-    // AES-GCM is safe for 2^24.5 full records with one key (RFC 8446, section 5.5).
+    // AES-GCM is safe for 2^24.5 full records with one key (RFC 8446, section 5.5). Without room for the message both
+    // ends could stop reading and wait for each other.
+    int ready = posix_poll(stream->socket.descriptor, POSIX_POLL_WRITABLE, -1);
+    if (ready < 0) return ready;
     int done = complete(stream, renew_key, NULL, 0, -1);
     if (done <= 0) return done;
     stream->record_count = 0;

@@ -4,7 +4,7 @@ public enum Endpoint: Sendable, Equatable {
     case unix(path: [UInt8])
     /// `tcp://host:port`; the host is a name, an IPv4 address or an IPv6 address in brackets.
     case tcp(host: [UInt8], port: UInt16)
-    /// TLS 1.3 over TCP: `tls://host:port#PIN`. Without a pin, the client asks certificate authorities who the worker is.
+    /// TLS 1.3 over TCP: `tls://host:port#PIN`. Without a pin, certificate authorities say who the worker is.
     case tls(host: [UInt8], port: UInt16, pin: CertificatePin?)
     /// Byte rings in shared memory, arranged over a Unix-domain socket: `shm:///run/roost/a.sock`.
     case sharedMemory(path: [UInt8])

@@ -9,8 +9,8 @@ public final class TLSIdentity: @unchecked Sendable {
     /// What endpoints name the certificate by.
     public let pin: CertificatePin
 
-    /// Reads a certificate, with those of its issuers after it, and its key: PEM files, the key's without a password and
-    /// for its owner only.
+    /// Reads a certificate, with those of its issuers after it, and its key: PEM files, the key's without a password
+    /// and for its owner only.
     public init(certificateFile: String, keyFile: String) throws(TransportError) {
         let certificate = [UInt8](certificateFile.utf8)
         let key = [UInt8](keyFile.utf8)

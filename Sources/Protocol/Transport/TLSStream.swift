@@ -17,8 +17,8 @@ final class TLSStream {
         self.pin = pin
     }
 
-    /// The client's end. Without a pin, the certificate must name the host and be vouched for by an authority of the file
-    /// in `ROOST_TLS_CA_FILE`, else by one of the system's.
+    /// The client's end. Without a pin, the certificate must name the host and be vouched for by an authority of the
+    /// file in `ROOST_TLS_CA_FILE`, else by one of the system's.
     convenience init(over descriptor: Int32, host: [UInt8], pin: CertificatePin?) throws(TransportError) {
         var result: Int32 = 0
         let stream: OpaquePointer?
@@ -32,8 +32,8 @@ final class TLSStream {
         self.init(stream, pin: pin)
     }
 
-    /// Frees everything; nothing else may be called afterwards. Not in a forked child, whose parent may have been in the
-    /// midst of something.
+    /// Frees everything; nothing else may be called afterwards. Not in a forked child, whose parent may have been in
+    /// the midst of something.
     func free() { tls_stream_free(stream) }
 
     /// Agrees on keys, and on the client's side makes sure who the worker is. Once that is done it does nothing.
