@@ -59,8 +59,9 @@ struct ServerAssembly {
         settings.nodes.lossSpan = options.loss
         let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger)
         let service = FleetService(loop: loop, store: store, environment: environment, leaseSpan: options.lease)
+        let scheme = listening.identity == nil ? "http" : "https"
         let targets = AlertTargets(
-            alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "http://\(address)")
+            alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "\(scheme)://\(address)")
         let monitoring = MonitoringService(
             loop: loop, targets: targets, version: ServerAssembly.version, logger: logger)
         self.monitoring = monitoring
@@ -74,7 +75,6 @@ struct ServerAssembly {
             identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",
             clock: ContinuousClock())
         control = ControlLoopService(loop: loop, candidate: candidate, logger: logger)
-        let scheme = listening.identity == nil ? "http" : "https"
         server = try ControlServer(parts, listening: listening, logger: logger) { port in
             let listening = ListenAddress(host: address.host, port: port)
             logger.info("listening", metadata: ["address": "\(scheme)://\(listening)", "token": "\(bootstrap.path)"])
