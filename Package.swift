@@ -253,7 +253,7 @@ let runtimeTargets: [Target] = [
     tests(
         "ControlAPI",
         uses: [
-            "Certificates", "ControlAPI", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes,
+            "Certificates", "ControlAPI", "FleetClient", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes,
             httpClient, jwt,
             cryptoExtras, log,
         ] + nio),
