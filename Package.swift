@@ -124,6 +124,9 @@ let lifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "
 let signals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras: Target.Dependency = .product(name: "CryptoExtras", package: "swift-crypto")
+let x509: [Target.Dependency] = [
+    .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
+]
 let jwt: Target.Dependency = .product(name: "JWTKit", package: "jwt-kit")
 
 let runtimeTargets: [Target] = [
@@ -172,34 +175,36 @@ let runtimeTargets: [Target] = [
     module("Admission", .fleet, settings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     module("Scheduling", .fleet, settings: optimized),
     module("ControlPlane", .fleet, uses: ["FleetModel", "FleetStore", "Scheduling", "Admission", log]),
+    module("Certificates", .fleet, uses: ["FleetModel", crypto] + x509),
     module("Manifests", .fleet, uses: ["FleetModel", .product(name: "Yams", package: "Yams")]),
     module(
         "FleetClient", .fleet,
         uses: [
-            "FleetModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
+            "Certificates", "FleetModel", .product(name: "AsyncHTTPClient", package: "async-http-client"),
             .product(name: "NIOPosix", package: "swift-nio"), .product(name: "NIOSSL", package: "swift-nio-ssl"),
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]),
-    module("FleetAgent", .fleet, uses: ["FleetModel", "FleetClient", "NodeAgent", "NodeModel", log]),
+    module("FleetAgent", .fleet, uses: ["Certificates", "FleetModel", "FleetClient", "NodeAgent", "NodeModel", log]),
     module(
         "ControlAPI", .fleet,
         uses: [
-            "FleetModel", "FleetStore", hummingbird, .product(name: "HummingbirdCore", package: "hummingbird"),
+            "Certificates", "FleetModel", "FleetStore", hummingbird,
+            .product(name: "HummingbirdCore", package: "hummingbird"),
             .product(name: "HummingbirdTLS", package: "hummingbird"), httpTypes, httpClient, lifecycle, crypto, jwt,
-            .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
             log,
         ] + nio),
     program(
         "roost-server", .fleet,
         uses: [
-            "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
+            "Certificates", "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
             "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]),
     module(
         "CLICommands", .commandLine,
         uses: [
-            "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel", "WireProtocol",
+            "Certificates", "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel",
+            "WireProtocol",
             "Transport", "Primitives", "CPosix", arguments, log,
         ]),
     program("roost", .commandLine, uses: ["CLICommands"]),
@@ -240,6 +245,7 @@ let runtimeTargets: [Target] = [
         "ClientLoopback",
         uses: ["GPUTestKit", "CUDAClient", "ClientRuntime", "CCUDA", "WorkerCore", "WireProtocol", "Transport"]),
     tests("NodeAgent", uses: ["NodeAgent", "NodeModel", log]),
+    tests("FleetAgent", uses: ["FleetAgent", "Certificates", "FleetModel", log]),
     tests("FleetModel", uses: ["FleetModel"]),
     tests("Admission", uses: ["Admission"]),
     tests("ControlPlane", uses: ["ControlPlane", "Admission", "FleetModel", "FleetStore", log]),
@@ -249,11 +255,14 @@ let runtimeTargets: [Target] = [
     tests(
         "ControlAPI",
         uses: [
-            "ControlAPI", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes, httpClient, jwt,
-            cryptoExtras, lifecycle, log,
+            "Certificates", "ControlAPI", "FleetClient", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting,
+            httpTypes, httpClient, jwt, cryptoExtras, lifecycle, log,
         ] + nio),
+    tests("Certificates", uses: ["Certificates", "FleetModel", crypto] + x509),
     tests("Manifests", uses: ["Manifests", "FleetModel"]),
-    tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
+    tests(
+        "CLICommands",
+        uses: ["CLICommands", "Certificates", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
     tests("FleetClient", uses: ["FleetClient", "FleetModel", httpClient]),
     tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
     tests("Tidy", uses: []),

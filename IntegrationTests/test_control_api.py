@@ -75,9 +75,8 @@ def test_a_changed_audit_log_keeps_the_server_from_starting(tmp_path):
     assert "somebody changed it" in program.finish(status=1)
 
 
-@pytest.mark.parametrize("options", [["--listen", "0.0.0.0:0"], ["--listen", "0.0.0.0:0", "--open"]])
-def test_other_machines_need_tls_and_tokens(tmp_path, options):
-    program = Program([SERVER, "serve", "--state-dir", tmp_path / "state", *options])
+def test_other_machines_need_tokens(tmp_path):
+    program = Program([SERVER, "serve", "--state-dir", tmp_path / "state", "--listen", "0.0.0.0:0", "--open"])
     assert "can be reached from other machines" in program.finish(status=1)
 
 

@@ -1,10 +1,15 @@
 """A pool of two nodes: a control plane, two daemons that join it, programs that know nothing of it."""
 
+import hashlib
+import http.client
 import json
 import os
+import re
 import shlex
 import signal
 import socket
+import ssl
+import stat
 import subprocess
 
 import pytest
@@ -51,9 +56,10 @@ def free_port():
 class Pool:
     """A control plane with its nodes, and the command line that talks to it."""
 
-    def __init__(self, folder, address="127.0.0.1"):
+    def __init__(self, folder, address="127.0.0.1", encrypted=False):
         self.folder = folder
         self.address = address
+        self.encrypted = encrypted or address != "127.0.0.1"
         self.port = free_port()
         self.state = folder / "server"
         self.environment = {**os.environ, "XDG_CONFIG_HOME": str(folder / "config"), "NO_COLOR": "1"}
@@ -62,26 +68,22 @@ class Pool:
         self.nodes = {}
         self.start_server()
         wait_until((self.state / "admin.token").exists, "the administrator's token is there", seconds=30)
-        self.roost("login", self.url, "--token-file", self.state / "admin.token", *self.trust)
-
-    @property
-    def is_local(self):
-        return self.address == "127.0.0.1"
+        trust = ["--ca-fingerprint", self.fingerprint()] if self.encrypted else []
+        self.roost("login", self.url, "--token-file", self.state / "admin.token", *trust)
 
     @property
     def url(self):
-        return f"{'http' if self.is_local else 'https'}://{self.address}:{self.port}"
+        return f"{'https' if self.encrypted else 'http'}://{self.address}:{self.port}"
 
-    @property
-    def trust(self):
-        """What makes clients trust the server's certificate, where it has one."""
-        return [] if self.is_local else ["--ca", self.state / "ca.pem"]
+    def fingerprint(self):
+        """The fingerprint of the cluster's authority, by the certificate that its server left beside the store."""
+        certificate = ssl.PEM_cert_to_DER_cert((self.state / "ca.pem").read_text())
+        return "sha256:" + hashlib.sha256(certificate).hexdigest()
 
     def start_server(self):
-        certificate = [] if self.is_local else ["--tls-names", self.address]
         self.server = Program(
             [SERVER, "serve", "--listen", f"{self.address}:{self.port}", "--state-dir", self.state,
-             "--lease", "2s", "--loss", "6s", *certificate],
+             "--lease", "2s", "--loss", "6s", *(["--tls-names", self.address] if self.encrypted else [])],
             env=self.environment)
 
         def answers():
@@ -93,14 +95,19 @@ class Pool:
 
         wait_until(answers, "the control plane listens", seconds=30)
 
-    def roost(self, *words, text=None, status=0, state=None, seconds=60, inside=()):
-        """Runs `roost` to its end, by the command `inside` where one is given, and returns its standard output."""
+    def roost(self, *words, **options):
+        """Runs `roost` to its end and returns its standard output; both streams where it fails as it should."""
+        output, talk = self.roost_talking(*words, **options)
+        return output + (talk if options.get("status", 0) else "")
+
+    def roost_talking(self, *words, text=None, status=0, state=None, seconds=60, inside=()):
+        """Runs `roost` to its end, by the command `inside` where one is given; returns its standard output and error."""
         environment = {**self.environment, **({"ROOST_STATE_DIR": str(state)} if state else {})}
         result = subprocess.run(
             [*inside, str(ROOST), *map(str, words)], input=text, env=environment, capture_output=True, text=True,
             timeout=seconds)
         assert result.returncode == status, f"{words}: {result.returncode}\n{result.stdout}{result.stderr}"
-        return result.stdout if status == 0 else result.stdout + result.stderr
+        return result.stdout, result.stderr
 
     def get(self, kind, name, project=None):
         words = ["get", kind, name, "-o", "json"] + (["-p", project] if project else [])
@@ -118,9 +125,12 @@ class Pool:
         state = self.folder / name
         self.nodes[name] = state
         self.roost("up", "--software-gpus", "1", "--device-memory", "1GiB", state=state, inside=inside)
-        token = self.roost("token", "create", name, "--join")
+        token, talk = self.roost_talking("token", "create", name, "--join")
+        pin = re.findall(r"--ca-fingerprint \S+", talk)
+        assert len(pin) == (1 if self.encrypted else 0), talk
+        words = pin[0].split() if pin else []
         self.roost(
-            "join", self.url, "--name", name, "--label", f"rack={name}", "--address", address, *self.trust, text=token,
+            "join", self.url, "--name", name, "--label", f"rack={name}", "--address", address, *words, text=token,
             state=state, inside=inside)
 
     def wait_for(self, kind, name, condition, what, project=None, seconds=30):
@@ -173,9 +183,11 @@ def test_nodes_and_devices_are_listed(pool):
 
 
 def test_a_program_runs_on_a_vgpu_of_the_pool(pool, programs):
-    output = pool.roost("run", "--pool", "main", "--vram", "256MiB", "--", programs["smoke"] if isinstance(
-        programs, dict) else programs / "smoke")
+    program = programs["smoke"] if isinstance(programs, dict) else programs / "smoke"
+    output, talk = pool.roost_talking("run", "--verbose", "--pool", "main", "--vram", "256MiB", "--", program)
     assert output.splitlines()[-1] == "PASS"
+    # Whatever the way to the control plane, a node's workers are reached encrypted, by the pin of its key.
+    assert re.search(r"roost: on [ab], tls://127\.0\.0\.1:\d+#[0-9a-f]{64}$", talk, re.MULTILINE), talk
     wait_until(
         lambda: "run-smoke" not in pool.roost("get", "workloads"), "the workload of the program is gone", seconds=20)
 
@@ -309,3 +321,80 @@ def test_work_of_a_lost_node_goes_elsewhere_and_the_node_comes_back(pool):
         os.kill(daemon, signal.SIGCONT)
     pool.wait_for("node", node, lambda it: it["status"]["phase"] == "Ready", "the node is back")
     pool.roost("delete", "workload", "moves")
+
+
+@pytest.fixture(scope="module")
+def encrypted_pool(tmp_path_factory):
+    pool = Pool(tmp_path_factory.mktemp("e"), encrypted=True)
+    try:
+        pool.roost("apply", "-f", "-", text=POOL)
+        for name in ("a", "b"):
+            pool.add_node(name)
+        for name in ("a", "b"):
+            pool.wait_for("node", name, lambda node: node["status"]["phase"] == "Ready", f"node {name} is ready")
+        yield pool
+    finally:
+        pool.close()
+
+
+def ask_as(pool, node, path):
+    """What the control plane answers to a node's certificate: status and JSON."""
+    identity = pool.nodes[node] / "identity"
+    context = ssl.create_default_context(cafile=str(pool.state / "ca.pem"))
+    context.load_cert_chain(identity / "certificate.pem", identity / "key.pem")
+    connection = http.client.HTTPSConnection("127.0.0.1", pool.port, timeout=20, context=context)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, json.loads(answer.read())
+    finally:
+        connection.close()
+
+
+def test_nodes_are_known_by_certificates_and_programs_run_over_tls(encrypted_pool, programs):
+    pool = encrypted_pool
+    for node, state in pool.nodes.items():
+        assert "token" not in json.loads((state / "membership.json").read_text())["target"]
+        assert stat.S_IMODE((state / "identity" / "key.pem").stat().st_mode) == 0o600
+        status, who = ask_as(pool, node, "/api/v1/whoami")
+        assert (status, who["subject"], who["method"]) == (200, f"node:{node}", "certificate")
+        status, problem = ask_as(pool, node, "/api/v1/workloads")
+        assert status == 403, problem
+    assert pool.roost("ca") == (pool.state / "ca.pem").read_text()
+    test_a_program_runs_on_a_vgpu_of_the_pool(pool, programs)
+
+
+def test_a_control_plane_with_another_fingerprint_gets_no_token(encrypted_pool):
+    pool = encrypted_pool
+    state = pool.folder / "c"
+    pool.roost("up", "--software-gpus", "1", "--device-memory", "1GiB", state=state)
+    pool.nodes["c"] = state
+    token = pool.roost("token", "create", "c", "--join")
+    join = ["join", pool.url, "--name", "c"]
+    told = pool.roost(*join, "--ca-fingerprint", "sha256:" + "0" * 64, text=token, state=state, status=1)
+    assert "Somebody may be in between" in told
+    assert pool.fingerprint() in told
+    pool.roost(*join, text=token, state=state, status=1)
+    assert not (state / "membership.json").exists()
+    # Nobody saw the token: it is still good.
+    pool.roost(*join, "--ca-fingerprint", pool.fingerprint(), text=token, state=state)
+    pool.wait_for("node", "c", lambda node: node["status"]["phase"] == "Ready", "node c is ready")
+
+
+def test_identities_outlive_the_server_and_end_with_the_node(encrypted_pool, programs):
+    pool = encrypted_pool
+    authority = (pool.state / "ca.pem").read_text()
+    pool.server.process.send_signal(signal.SIGKILL)
+    pool.server.process.wait(timeout=10)
+    pool.start_server()
+    wait_until(lambda: ask_as(pool, "b", "/api/v1/whoami")[0] == 200, "the server knows node b again", seconds=30)
+    assert (pool.state / "ca.pem").read_text() == authority
+
+    pool.roost("drain", "b")
+    pool.roost("delete", "node", "b")
+    status, problem = ask_as(pool, "b", "/api/v1/whoami")
+    assert status == 401 and "node b was deleted" in problem["detail"], problem
+    daemon_log = pool.nodes["b"] / "daemon.log"
+    wait_until(lambda: "node b was deleted" in daemon_log.read_text(), "the node's agent is told why", seconds=30)
+    assert ask_as(pool, "a", "/api/v1/whoami")[0] == 200
+    test_a_program_runs_on_a_vgpu_of_the_pool(pool, programs)

@@ -1,9 +1,11 @@
 """`roost run`: exit status, signals, environment, and that the vGPU is given back."""
 
+import os
 import signal
+import subprocess
 import sys
 
-from conftest import wait_until
+from conftest import PREFIX, Program, wait_until
 
 
 def test_exit_status_passes_through(roost):
@@ -50,3 +52,30 @@ def test_more_memory_than_the_device_has_is_refused_with_a_sentence(roost):
 def test_devices_and_doctor_speak(roost):
     assert "software" in roost.command("devices").stdout.lower()
     assert roost.command("doctor", check=False).stdout
+
+
+def test_a_worker_without_a_certificate_makes_one_and_keeps_it(programs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("w")
+    token = folder / "token"
+    token.write_text("0123456789abcdef" * 4)
+    token.chmod(0o600)
+    environment = {**os.environ, "ROOST_STATE_DIR": str(folder / "s")}
+    command = [PREFIX / "bin" / "roost", "worker", "--listen", "tls://127.0.0.1:0", "--vram", "256MiB",
+               "--token-file", token]
+    pins = []
+    for _ in range(2):
+        worker = Program(command, env=environment)
+        try:
+            endpoint = worker.expect_line("tls://127.0.0.1:")
+            pins.append(endpoint.partition("#")[2])
+            result = subprocess.run(
+                [PREFIX / "bin" / "roost", "run", "--endpoint", endpoint, "--token-file", token, "--",
+                 programs / "smoke"], env=environment, capture_output=True, text=True, timeout=60)
+            assert result.returncode == 0, result.stdout + result.stderr
+            assert result.stdout.splitlines()[-1] == "PASS"
+        finally:
+            worker.process.terminate()
+            worker.process.wait(timeout=20)
+    assert len(pins[0]) == 64 and pins[0] == pins[1], pins
+    key = folder / "s" / "own-identity" / "key.pem"
+    assert key.stat().st_mode & 0o777 == 0o600

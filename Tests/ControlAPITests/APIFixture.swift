@@ -73,6 +73,20 @@ struct APIFixture {
         try change(&parts)
     }
 
+    /// The same with other parts.
+    func changed(_ change: (inout ControlParts) -> Void) -> APIFixture {
+        var other = self
+        change(&other.parts)
+        return other
+    }
+
+    /// Takes a node out of the store.
+    func deleteNode(_ name: String) async throws {
+        let key = try ResourceReference(kind: .node, name: name).storeKey()
+        let entry = try #require(try await store.get(key))
+        _ = try await store.delete(key, expected: entry.revision)
+    }
+
     /// A token for somebody.
     func token(_ subject: String, _ grants: Grant...) async throws -> String {
         try await tokens.make(TokenRequest(subject: subject, grants: grants), by: "test").token

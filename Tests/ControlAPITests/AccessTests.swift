@@ -84,7 +84,8 @@ struct AccessTests {
         let open = RouteTable.routes.filter { if case .open = $0.access { true } else { false } }.map(\.operation)
         #expect(
             Set(open) == [
-                "joinNode", "getDocument", "getHealth", "getLiveness", "getReadiness", "getVersion", "getDashboard",
+                "joinNode", "getAuthority", "getDocument", "getHealth", "getLiveness", "getReadiness", "getVersion",
+                "getDashboard",
             ])
         let fixture = try await APIFixture()
         let agent = try await fixture.token("node:z", Grant(.node, node: "z"))

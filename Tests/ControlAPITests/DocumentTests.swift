@@ -106,12 +106,19 @@ struct DocumentTests {
         explanation.nearest = .init(node: "n", device: "d", missing: ResourceAmounts())
         var plan = Plan()
         (plan.pricePerHour, plan.currency) = (1, "USD")
+        var made = NewToken(token: "t", description: token)
+        made.authorityFingerprint = "f"
+        let identity = IssuedCertificate(certificate: "c", authority: "a")
+        var join = JoinRequest(token: "t", name: "n", epoch: 1, facts: NodeFacts(address: "a", version: "1"))
+        join.certificateRequest = "r"
         let pairs: [(any Encodable, [FieldSchema])] = [
             (token, TokenDescription.fields), (record, AuditRecord.fields), (explanation, Explanation.fields),
-            (plan, Plan.fields), (NewToken(token: "t", description: token), NewToken.fields),
+            (plan, Plan.fields), (made, NewToken.fields),
             (Identity(subject: "s", grants: [], method: "m", expiresAt: now), Identity.fields),
             (VirtualGPUConnection(endpoints: [], token: "t", uuids: [], isSoftware: true), VirtualGPUConnection.fields),
-            (JoinAnswer(token: "t", lease: .seconds(1)), JoinAnswer.fields), (workload, ResourceReference.fields),
+            (JoinAnswer(token: "t", lease: .seconds(1), identity: identity), JoinAnswer.fields),
+            (identity, IssuedCertificate.fields), (join, JoinRequest.fields),
+            (RenewRequest(certificateRequest: "r"), RenewRequest.fields), (workload, ResourceReference.fields),
         ]
         for (value, fields) in pairs {
             let written = try JSONValue(encoding: value).members?.keys.sorted()

@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Certificates
 import FleetModel
 import Foundation
 import HTTPTypes
@@ -22,8 +23,7 @@ struct ListenTests {
             }
             var open = plain
             open.isOpen = true
-            open.certificatePath = "cert.pem"
-            open.keyPath = "key.pem"
+            open.identity = .files(certificate: "cert.pem", key: "key.pem")
             #expect(throws: ServerError.self, "\(host)") {
                 try ControlServer(fixture.parts, listening: open, logger: Logger(label: "t"))
             }
@@ -44,21 +44,17 @@ struct ListenTests {
         #expect(ListenAddress(text)?.description == expected)
     }
 
-    @Test("TLS with a certificate of the server's own making: who trusts its authority gets in, nobody else does")
+    @Test("TLS with a certificate of the cluster's authority: who trusts that gets in, nobody else does")
     func tls() async throws {
         let fixture = try await APIFixture()
-        let authority = try SelfMadeAuthority(folder: fixture.folder.path, surroundings: .real)
-        let first = try String(contentsOfFile: authority.certificatePath, encoding: .utf8)
+        let authority = try CertificateAuthority(madeAt: Surroundings.real.now())
+        let made = try authority.serverIdentity(names: ["127.0.0.1", "localhost"], now: Surroundings.real.now())
         var settings = ListenSettings(address: ListenAddress(host: "127.0.0.1", port: 0))
-        (settings.certificatePath, settings.keyPath) = try authority.certificate(for: ["127.0.0.1", "localhost"])
-        for name in ["ca-key.pem", "server-key.pem"] {
-            let path = "\(fixture.folder.path)/\(name)"
-            #expect(try FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? Int == 0o600)
-        }
-        _ = try SelfMadeAuthority(folder: fixture.folder.path, surroundings: .real)
-        #expect(try String(contentsOfFile: authority.certificatePath, encoding: .utf8) == first)
+        settings.identity = .made(chain: made.chainPEM, key: made.keyPEM)
+        let authorityPath = "\(fixture.folder.path)/ca.pem"
+        try PrivateFile.write(authority.certificatePEM, to: authorityPath)
         var trusting = TLSConfiguration.makeClientConfiguration()
-        trusting.trustRoots = .file(authority.certificatePath)
+        trusting.trustRoots = .file(authorityPath)
         let admin = fixture.admin
         let client = HTTPClient(configuration: .init(tlsConfiguration: trusting))
         let stranger = HTTPClient()

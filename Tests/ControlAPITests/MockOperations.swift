@@ -1,10 +1,17 @@
-import ControlAPI
 import FleetModel
+import FleetStore
 import Synchronization
+
+@testable import ControlAPI
 
 /// A control loop that answers what it is told to.
 final class MockOperations: FleetOperations {
     private let joinProblem = Mutex<Problem?>(nil)
+
+    /// Where nodes that join are made; nil where none are.
+    private let store: (any FleetStore)?
+
+    init(store: (any FleetStore)? = nil) { self.store = store }
 
     func refuseJoin(_ problem: Problem?) { joinProblem.withLock { $0 = problem } }
 
@@ -29,6 +36,15 @@ final class MockOperations: FleetOperations {
 
     func join(_ request: JoinRequest) async throws -> TimeSpan {
         if let problem = joinProblem.withLock({ $0 }) { throw problem }
+        if let store {
+            var metadata = Metadata(name: request.name)
+            metadata.uid = "uid-\(request.name)"
+            var node = Resource(metadata, NodeSpec())
+            node.status.address = request.facts.address
+            let bytes = try ResourceDocument(node).storedBytes()
+            let key = try node.reference.storeKey()
+            if try await store.get(key) == nil { _ = try await store.create(key, bytes) }
+        }
         return .seconds(10)
     }
 

@@ -33,7 +33,10 @@ public struct RoostCommand: AsyncParsableCommand {
                 ]),
             CommandGroup(
                 name: "Access",
-                subcommands: [LoginCommand.self, ContextCommand.self, TokenCommand.self, WhoamiCommand.self]),
+                subcommands: [
+                    LoginCommand.self, ContextCommand.self, TokenCommand.self, WhoamiCommand.self,
+                    AuthorityCommand.self,
+                ]),
         ])
 
     public init() {}

@@ -36,7 +36,6 @@ public final class FleetAgent: Sendable {
     }
 
     private let setting: Setting
-    private let client: FleetClient
     private let host: any VirtualGPUHost
     private let clock: any Clock<Duration>
     private let log: Logger
@@ -49,6 +48,7 @@ public final class FleetAgent: Sendable {
         /// How long one heartbeat may wait for news.
         var wait = TimeSpan.seconds(1)
         var running: [String: any HeldVirtualGPU] = [:]
+        var client: FleetClient
     }
 
     /// Makes an agent.
@@ -59,11 +59,10 @@ public final class FleetAgent: Sendable {
         clock: any Clock<Duration> = ContinuousClock(), log: Logger
     ) {
         self.setting = setting
-        self.client = client
         self.host = host
         self.clock = clock
         self.log = log
-        state = Mutex(State(core: AgentCore(epoch: epoch)))
+        state = Mutex(State(core: AgentCore(epoch: epoch), client: client))
     }
 
     /// Sends heartbeats and acts on the answers until the task is cancelled.
@@ -82,10 +81,23 @@ public final class FleetAgent: Sendable {
         }
     }
 
+    /// How the control plane is asked.
+    public var client: FleetClient { state.withLock { $0.client } }
+
+    /// Asks the control plane by another client from now on, and gives the one before back.
+    public func use(_ client: FleetClient) async {
+        let before = state.withLock { state in
+            defer { state.client = client }
+            return state.client
+        }
+        news.raise()
+        await before.shutdown()
+    }
+
     /// One heartbeat. Its answer waits at the control plane for something new; news of our own cuts the wait short.
     private func beat() async throws {
-        let (reports, epoch, seen, wait) = state.withLock { state in
-            (state.core.reports, state.core.epoch, state.core.seen, state.wait)
+        let (reports, epoch, seen, wait, client) = state.withLock { state in
+            (state.core.reports, state.core.epoch, state.core.seen, state.wait, state.client)
         }
         var facts = NodeFacts(address: setting.address, version: setting.version)
         facts.milliProcessors = host.milliProcessors
@@ -93,7 +105,7 @@ public final class FleetAgent: Sendable {
         var heartbeat = HeartbeatRequest(epoch: epoch, facts: facts, devices: host.devices(), vgpus: reports)
         heartbeat.seen = seen
         heartbeat.wait = wait
-        let answer = try await withNewsCuttingShort { [client, setting, heartbeat] in
+        let answer = try await withNewsCuttingShort { [setting, heartbeat] in
             try await client.heartbeat(node: setting.node, heartbeat)
         }
         guard let answer else { return }

@@ -196,7 +196,17 @@ extension FleetClient {
         try await send(.post, "/api/v1/nodes:join", body: request)
     }
 
-    /// Tells what a node does; the client's token is the node's.
+    /// Gets another certificate for a node; the client's certificate or token is the node's.
+    public func renew(node: String, _ request: RenewRequest) async throws -> IssuedCertificate {
+        try await send(.post, "/api/v1/nodes/\(node)/renew", body: request)
+    }
+
+    /// The certificate of the cluster's authority (PEM).
+    public func authority() async throws -> String {
+        String(decoding: try await bytes(.get, "/api/v1/ca"), as: UTF8.self)
+    }
+
+    /// Tells what a node does; the client's certificate or token is the node's.
     public func heartbeat(node: String, _ request: HeartbeatRequest) async throws -> HeartbeatAnswer {
         var options = Options()
         options.timeout = .seconds(15)

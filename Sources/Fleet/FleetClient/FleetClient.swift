@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import Certificates
 public import FleetModel
 public import Foundation
 import NIOCore
@@ -15,6 +16,9 @@ public final class FleetClient: Sendable {
         public var token: String?
         /// The file with the certificate of the authority that signed the server's; the system's authorities where nil.
         public var authorityFile: String?
+        /// The files of the client's own certificate and its key, which take the token's place.
+        public var certificateFile: String?
+        public var keyFile: String?
 
         /// Names a control plane.
         public init(server: String, token: String? = nil, authorityFile: String? = nil) {
@@ -46,35 +50,45 @@ public final class FleetClient: Sendable {
 
     /// How to reach it.
     public let target: Target
-    private let http: HTTPClient
     let servers: Servers
+    /// How each server is reached: the address that requests are sent to, and who sends them.
+    private let connections: [String: (address: String, http: HTTPClient)]
 
     /// Makes a client. ``shutdown()`` must be called before it goes.
     ///
     /// - Throws: ``FleetClientError`` where the address or the authority's certificate is of no use.
     public init(_ target: Target) throws {
-        servers = Servers(try target.addresses().map(\.absoluteString))
+        let addresses = try target.addresses()
+        let trust = try ServerTrust(target)
         self.target = target
-        var configuration = HTTPClient.Configuration()
-        configuration.timeout.connect = .seconds(5)
-        // A refused connection is an answer; whoever wants to wait for a server asks again.
-        configuration.connectionPool.retryConnectionEstablishment = false
-        if let file = target.authorityFile {
-            var tls = TLSConfiguration.makeClientConfiguration()
-            do {
-                tls.trustRoots = .certificates(try NIOSSLCertificate.fromPEMFile(file))
-            } catch {
-                throw FleetClientError(
-                    status: 0, title: "Bad certificate", detail: "Can't read the authority's certificate \(file).")
-            }
-            configuration.tlsConfiguration = tls
+        servers = Servers(addresses.map(\.absoluteString))
+        var connections: [String: (address: String, http: HTTPClient)] = [:]
+        for url in addresses where connections[url.absoluteString] == nil {
+            var configuration = HTTPClient.Configuration()
+            configuration.timeout.connect = .seconds(5)
+            // A refused connection is an answer; whoever wants to wait for a server asks again.
+            configuration.connectionPool.retryConnectionEstablishment = false
+            // One client for each server: all of a cluster's have one name, which leads elsewhere for each.
+            configuration.dnsOverride = trust.dnsOverride(url)
+            configuration.tlsConfiguration = trust.configuration
+            connections[url.absoluteString] = (
+                trust.address(url) ?? url.absoluteString,
+                HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+            )
         }
-        http = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        self.connections = connections
     }
 
     /// Gives connections back.
     public func shutdown() async {
-        try? await http.shutdown()
+        for connection in connections.values { try? await connection.http.shutdown() }
+    }
+
+    private func connection(_ server: String) throws -> (address: String, http: HTTPClient) {
+        guard let connection = connections[server] else {
+            throw FleetClientError(status: 0, title: "Bad address", detail: "\(server) is none of the servers.")
+        }
+        return connection
     }
 
     // MARK: - Requests
@@ -111,7 +125,8 @@ public final class FleetClient: Sendable {
     ) async throws -> Data {
         let bytes = try FleetClient.encoded(body)
         return try await servers.ask(isRepeatable: options.isRepeatable ?? (method == .get)) { server in
-            let request = request(server, method, path, options, body: bytes)
+            let (address, http) = try connection(server)
+            let request = request(address, method, path, options, body: bytes)
             let timeout = TimeAmount.nanoseconds(options.timeout.milliseconds * 1_000_000)
             let response = try await http.execute(request, timeout: timeout)
             let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)
@@ -157,9 +172,9 @@ public final class FleetClient: Sendable {
     }
 
     private func request(
-        _ server: String, _ method: Method, _ path: String, _ options: Options, body: Data?
+        _ address: String, _ method: Method, _ path: String, _ options: Options, body: Data?
     ) -> HTTPClientRequest {
-        var address = server + path
+        var address = address + path
         if !options.query.isEmpty {
             address += "?" + options.query.map { "\(escaped($0.0))=\(escaped($0.1))" }.joined(separator: "&")
         }
@@ -211,7 +226,8 @@ public final class FleetClient: Sendable {
     /// Begins an answer that goes on.
     private func answer(_ path: String, _ options: Options) async throws -> HTTPClientResponse {
         try await servers.ask(isRepeatable: true) { server in
-            let request = request(server, .get, path, options, body: nil)
+            let (address, http) = try connection(server)
+            let request = request(address, .get, path, options, body: nil)
             let response = try await http.execute(request, deadline: .distantFuture)
             guard (200..<300).contains(response.status.code) else {
                 let buffer = try await response.body.collect(upTo: FleetClient.answerByteCountMax)

@@ -14,7 +14,7 @@ enum StoreEngine: String, ExpressibleByArgument, CaseIterable {
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "serve", abstract: "Serve the HTTP API.")
 
-    @Option(help: "Where to listen. Anything but loopback needs TLS and tokens.")
+    @Option(help: "Where to listen. Anything but loopback is by TLS and needs tokens.")
     var listen = "127.0.0.1:7600"
 
     @Option(help: "The folder for the store, the audit log and the administrator's token.")
@@ -35,7 +35,10 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "The certificate's private key (PEM).")
     var tlsKey: String?
 
-    @Option(help: "Names and addresses for a certificate of the server's own making, by commas; without --tls-cert.")
+    @Option(
+        help: ArgumentHelp(
+            "Names and addresses for a certificate of the cluster's own authority, by commas; without --tls-cert. "
+                + "Default where other machines reach the server: the machine's own."))
     var tlsNames: String?
 
     @Option(help: "An OpenID Connect provider whose ID tokens are taken.")

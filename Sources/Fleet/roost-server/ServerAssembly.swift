@@ -1,3 +1,4 @@
+import Certificates
 import ControlAPI
 import ControlPlane
 import EtcdFleetStore
@@ -26,10 +27,16 @@ struct ServerAssembly {
         try ServerAssembly.makeFolder(options.stateDir)
         var listening = ListenSettings(address: address)
         listening.isOpen = options.open
-        (listening.certificatePath, listening.keyPath) = try ServerAssembly.certificate(options, address: address)
         let store = try ServerAssembly.store(options)
         self.store = store
         let surroundings = Surroundings.real
+        let authority = try await ClusterAuthority.ensure(in: store, surroundings: surroundings)
+        try PrivateFile.write(authority.certificatePEM, to: options.stateDir + "/ca.pem")
+        listening.identity = try ServerIdentity(options, address: address, authority: authority)
+        listening.clientAuthorityPEM = authority.certificatePEM
+        let certificates = NodeCertificates(
+            authority: authority, signedServer: listening.identity?.isMade ?? false, store: store,
+            surroundings: surroundings)
         let tokens = TokenStore(store: store, surroundings: surroundings)
         let audit = try AuditLog(folder: options.stateDir, surroundings: surroundings)
         logger.info(
@@ -38,9 +45,10 @@ struct ServerAssembly {
         try await bootstrap.ensure()
         let anyone = Identity(subject: "anyone", grants: [Grant(.admin)], method: "none")
         let authenticator = Authenticator(
-            tokens: tokens, oidc: try ServerAssembly.verifier(options, surroundings),
+            tokens: tokens, oidc: try ServerAssembly.verifier(options, surroundings), certificates: certificates,
             anonymous: options.open ? anyone : nil)
         var parts = ControlParts(store: store, authenticator: authenticator, audit: audit)
+        parts.certificates = certificates
         parts.version = ServerAssembly.version
         parts.surroundings = surroundings
         parts.rateLimit = RateLimit(burst: options.rateLimit * 2, perSecond: options.rateLimit)
@@ -53,8 +61,9 @@ struct ServerAssembly {
         settings.nodes.lossSpan = options.loss
         let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger)
         let service = FleetService(loop: loop, store: store, environment: environment, leaseSpan: options.lease)
+        let scheme = listening.identity == nil ? "http" : "https"
         let targets = AlertTargets(
-            alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "http://\(address)")
+            alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "\(scheme)://\(address)")
         let monitoring = MonitoringService(
             loop: loop, targets: targets, version: ServerAssembly.version, logger: logger)
         self.monitoring = monitoring
@@ -68,7 +77,6 @@ struct ServerAssembly {
             identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",
             clock: ContinuousClock())
         control = ControlLoopService(loop: loop, candidate: candidate, logger: logger)
-        let scheme = listening.certificatePath == nil ? "http" : "https"
         server = try ControlServer(parts, listening: listening, logger: logger) { port in
             let listening = ListenAddress(host: address.host, port: port)
             logger.info("listening", metadata: ["address": "\(scheme)://\(listening)", "token": "\(bootstrap.path)"])
@@ -112,16 +120,6 @@ struct ServerAssembly {
             etcd.tls.authorityFile = options.etcdCa
             return try EtcdFleetStore(etcd)
         }
-    }
-
-    private static func certificate(
-        _ options: ServeCommand, address: ListenAddress
-    ) throws -> (certificate: String?, key: String?) {
-        if options.tlsCert != nil || options.tlsKey != nil { return (options.tlsCert, options.tlsKey) }
-        guard let names = options.tlsNames else { return (nil, nil) }
-        let list = names.split(separator: ",").map(String.init)
-        let authority = try SelfMadeAuthority(folder: options.stateDir, surroundings: .real)
-        return try authority.certificate(for: list)
     }
 
     private static func verifier(_ options: ServeCommand, _ surroundings: Surroundings) throws -> OIDCVerifier? {

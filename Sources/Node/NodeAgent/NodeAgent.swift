@@ -78,6 +78,8 @@ public final class NodeAgent: Sendable {
         /// Those of them whose giving back was seen; before that, a lease may not even have begun.
         var left: Set<LeaseID> = []
         var onMembershipChange: (@Sendable () -> Void)?
+        /// The identity that a pool gave the node.
+        var poolIdentity: TLSIdentityFiles?
     }
 
     /// The most logs of workers that are gone.
@@ -192,7 +194,15 @@ public final class NodeAgent: Sendable {
     public var devices: [Device] { setting.devices }
 
     /// What carries the bytes of programs on other machines.
-    public var remoteTransport: TransportKind { setting.identity == nil ? .tcp : .tls }
+    public var remoteTransport: TransportKind { identity == nil ? .tcp : .tls }
+
+    /// What workers show to other machines: what the daemon was started with, else what the node's pool gave it.
+    private var identity: TLSIdentityFiles? { setting.identity ?? holdings.withLock { $0.poolIdentity } }
+
+    /// Takes the identity that a pool gave the node, for workers that start from now on; nil takes it away.
+    public func setPoolIdentity(_ identity: TLSIdentityFiles?) {
+        holdings.withLock { $0.poolIdentity = identity }
+    }
 
     /// The Unix socket of a vGPU's worker.
     public func socketPath(of vgpu: VirtualGPUID) -> String { setting.directory.socket(of: vgpu) }
@@ -259,15 +269,16 @@ public final class NodeAgent: Sendable {
             }
             try setting.directory.makeFolder(of: vgpu.id, token: token)
             let address = state.withLock { $0.leases[vgpu.lease]?.request.address }
+            let identity = identity
             let endpoints = try WorkerEndpoints(
                 transport, socketPath: setting.directory.socket(of: vgpu.id), address: address,
-                identity: setting.identity)
+                identity: identity)
             let device = setting.devices.first { $0.id == vgpu.device }
             var workerSetting = WorkerSetting(
                 vgpu: vgpu, kind: kind, deviceName: device?.name ?? vgpu.device.rawValue,
                 listenEndpoints: endpoints.listening, tokenFile: setting.directory.tokenFile(of: vgpu.id),
                 readyDescriptor: WorkerProcess.readyDescriptor)
-            workerSetting.identity = setting.identity
+            workerSetting.identity = identity
             if kind == .cuda {
                 workerSetting.ordinal = device?.ordinal
                 workerSetting.driver = setting.environment["ROOST_DRIVER"]

@@ -33,6 +33,10 @@ public struct StateDirectory: Sendable, Hashable {
     public var daemonLog: String { path + "/daemon.log" }
     /// Which pool the node belongs to, and what lets it in.
     public var membership: String { path + "/membership.json" }
+    /// The key and the certificates that the machine has as a pool's node.
+    public var identity: String { path + "/identity" }
+    /// The key and the certificate that the machine made for itself.
+    public var ownIdentity: String { path + "/own-identity" }
     /// A log for each worker.
     public var workerLogs: String { path + "/logs" }
     /// A folder for each vGPU.

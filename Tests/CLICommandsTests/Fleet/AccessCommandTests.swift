@@ -1,4 +1,5 @@
 import ArgumentParser
+import Certificates
 import FleetClient
 import FleetModel
 import Foundation
@@ -54,6 +55,42 @@ struct AccessCommandTests {
         #expect(error?.message == "There is no context x. There are a, b.")
     }
 
+    @Test("ca shows the authority, and its fingerprint beside it")
+    func authority() async throws {
+        let authority = try CertificateAuthority(madeAt: .current)
+        let streams = Streams()
+        let command = try #require(try RoostCommand.parseAsRoot(["ca"]) as? AuthorityCommand)
+        try await command.perform(streams.session(FakeControlPlane(authority: authority.certificatePEM)))
+        #expect(streams.lines.joined(separator: "\n") + "\n" == authority.certificatePEM)
+        #expect(streams.notes == ["Fingerprint: \(authority.fingerprint)"])
+        await #expect(throws: CommandFailure.self) {
+            try await command.perform(streams.session(FakeControlPlane(authority: "no certificate")))
+        }
+    }
+
+    @Test(
+        "A control plane on another machine is spoken to by TLS alone, and trusted in one way",
+        arguments: [
+            ["login", "http://pool.example:7600"], ["join", "http://10.0.0.1:7600"], ["join", "pool.example"],
+            ["join", "https://a", "--ca", "x", "--ca-fingerprint", "sha256:1"],
+            ["login", "https://a", "--ca", "x", "--ca-fingerprint", "sha256:1"],
+        ])
+    func addresses(_ words: [String]) {
+        #expect(throws: (any Error).self) { try RoostCommand.parseAsRoot(words) }
+    }
+
+    @Test(
+        "A worker that serves by TLS gets the machine's own certificate, unless it has one",
+        arguments: [
+            (["--listen", "tls://0.0.0.0:7070"], "0.0.0.0"), (["--listen", "tls://[::1]:0#ab"], "::1"),
+            (["--listen", "unix:///a", "--listen", "tls://gpu-7:1", "--vram", "1GiB"], "gpu-7"),
+            (["--listen", "tls://a:1", "--tls-certificate", "c", "--tls-key", "k"], nil),
+            (["--listen", "tcp://0.0.0.0:1", "--insecure"], nil), (["--listen", "tls://a"], nil), (["--listen"], nil),
+        ])
+    func workers(_ arguments: [String], _ host: String?) {
+        #expect(WorkerCommand.hostWithoutCertificate(arguments) == host)
+    }
+
     @Test("Contexts stand where XDG says")
     func path() {
         #expect(Contexts.path(environment: ["HOME": "/h"]) == "/h/.config/roost/contexts.json")
@@ -74,6 +111,11 @@ struct AccessCommandTests {
         let join = try #require(
             try RoostCommand.parseAsRoot(["token", "create", "gpu-7", "--join"]) as? TokenCommand.Create)
         #expect(join.request.purpose == .join && join.request.grants == nil)
+        let joining = Streams()
+        try await join.perform(joining.session(plane))
+        #expect(joining.lines == ["secret"])
+        let next = "roost join https://pool:7600 --name gpu-7 --ca-fingerprint sha256:12ab --token-file FILE"
+        #expect(joining.notes.last?.contains(next) == true, "what is typed next")
         let list = Streams()
         try await #require(try RoostCommand.parseAsRoot(["token", "list"]) as? TokenCommand.List)
             .perform(list.session(plane))

@@ -18,12 +18,14 @@ final class FakeControlPlane: FleetConnection {
     private let state = Mutex(State())
     let whyAnswer: Explanation
     let planAnswer: Plan
+    let authorityText: String
 
     init(
         why: Explanation = Explanation(
             workload: ResourceReference(kind: .workload, name: "x"), phase: .running, verdict: ""),
-        plan: Plan = Plan()
+        plan: Plan = Plan(), authority: String = ""
     ) {
+        authorityText = authority
         whyAnswer = why
         planAnswer = plan
     }
@@ -110,8 +112,12 @@ final class FakeControlPlane: FleetConnection {
         Identity(subject: "ann", grants: [Grant(.user, project: "research"), Grant(.viewer)], method: "token")
     }
 
+    func authority() async throws -> String { authorityText }
+
     func createToken(_ request: TokenRequest) async throws -> NewToken {
-        NewToken(token: "secret", description: try await tokens()[0])
+        var made = NewToken(token: "secret", description: try await tokens()[0])
+        if request.purpose == .join { made.authorityFingerprint = "sha256:12ab" }
+        return made
     }
 
     func tokens() async throws -> [TokenDescription] {
@@ -147,6 +153,6 @@ final class Streams: Sendable {
     func session(_ plane: FakeControlPlane, input: String = "") -> FleetSession {
         FleetSession(
             connection: plane, console: console(input: input), project: "default",
-            now: Timestamp(milliseconds: 1_000_000))
+            server: "https://pool:7600", now: Timestamp(milliseconds: 1_000_000))
     }
 }

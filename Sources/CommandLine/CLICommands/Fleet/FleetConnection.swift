@@ -17,6 +17,8 @@ protocol FleetConnection: Sendable {
     func why(_ workload: ResourceReference) async throws -> Explanation
     func plan(_ documents: [ResourceDocument]) async throws -> Plan
     func whoami() async throws -> Identity
+    /// The certificate of the cluster's authority (PEM).
+    func authority() async throws -> String
     func createToken(_ request: TokenRequest) async throws -> NewToken
     func tokens() async throws -> [TokenDescription]
     func revokeToken(id: String) async throws
@@ -49,6 +51,8 @@ struct FleetSession: Sendable {
     var console: Console
     /// The project where none is named.
     var project: String
+    /// The control plane's address.
+    var server: String
     /// The time, for ages.
     var now: Timestamp
 

@@ -23,7 +23,7 @@ struct FleetOptions: ParsableArguments {
         let client = try FleetClient(entry.target)
         let session = FleetSession(
             connection: client, console: .standard(environment: environment),
-            project: project ?? entry.project ?? defaultProject, now: .current)
+            project: project ?? entry.project ?? defaultProject, server: entry.target.server, now: .current)
         do {
             try await work(session)
         } catch {
@@ -31,6 +31,21 @@ struct FleetOptions: ParsableArguments {
             throw error
         }
         await client.shutdown()
+    }
+}
+
+/// Checks the address of a control plane that is to see a token, or those of its servers with commas between.
+func checkControlPlane(address: String) throws {
+    let addresses: [URL]
+    do {
+        addresses = try FleetClient.Target(server: address).addresses()
+    } catch let error as FleetClientError {
+        throw ValidationError(error.detail)
+    }
+    for url in addresses where url.scheme == "http" {
+        if ["127.0.0.1", "::1", "[::1]", "localhost"].contains(url.host ?? "") { continue }
+        throw ValidationError(
+            "http would show the token to everybody on the way; use https, and --ca-fingerprint or --ca where needed.")
     }
 }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Certificates
 import FleetClient
 import FleetModel
 import Foundation
@@ -13,7 +14,7 @@ struct LoginCommand: AsyncParsableCommand {
             is tried before it is kept, in ~/.config/roost/contexts.json, which only you can read.
 
             EXAMPLES
-              roost login https://pool.example:7600 --token-file token --ca ca.pem
+              roost login https://pool.example:7600 --token-file token --ca-fingerprint sha256:…
               pass show roost | roost login https://pool.example:7600 --name work
             """)
 
@@ -31,6 +32,12 @@ struct LoginCommand: AsyncParsableCommand {
         completion: .file(extensions: ["pem", "crt"]))
     var ca: String?
 
+    @Option(
+        name: .customLong("ca-fingerprint"),
+        help: ArgumentHelp(
+            "The fingerprint of the cluster's authority (`roost ca`), instead of --ca.", valueName: "sha256:…"))
+    var fingerprint: String?
+
     @Option(help: ArgumentHelp("The context's name. Default: the address's host.", valueName: "name"))
     var name: String?
 
@@ -38,23 +45,21 @@ struct LoginCommand: AsyncParsableCommand {
     var project: String?
 
     func validate() throws {
-        let addresses: [URL]
-        do {
-            addresses = try FleetClient.Target(server: server).addresses()
-        } catch let error as FleetClientError {
-            throw ValidationError(error.detail)
+        guard ca == nil || fingerprint == nil else {
+            throw ValidationError("Give --ca or --ca-fingerprint, not both: one says whom to trust.")
         }
-        for url in addresses where url.scheme == "http" {
-            if ["127.0.0.1", "::1", "[::1]", "localhost"].contains(url.host ?? "") { continue }
-            throw ValidationError(
-                "http would show the token to everybody on the way; use https, and --ca where needed.")
-        }
+        try checkControlPlane(address: server)
     }
 
     func run() async throws {
         let environment = ProcessInfo.processInfo.environment
         let console = Console.standard(environment: environment)
-        let target = try target(console)
+        var target = try target(console)
+        let path = Contexts.path(environment: environment)
+        if let fingerprint {
+            let authority = try await FleetClient.authority(of: server, fingerprint: fingerprint)
+            target.authorityFile = try keepAuthority(authority, beside: path)
+        }
         let client = try FleetClient(target)
         let identity: Identity
         do {
@@ -64,7 +69,27 @@ struct LoginCommand: AsyncParsableCommand {
             throw error
         }
         await client.shutdown()
-        try remember(target, path: Contexts.path(environment: environment), identity, console)
+        try remember(target, path: path, identity, console)
+    }
+
+    private var contextName: String {
+        let first = try? FleetClient.Target(server: server).addresses().first
+        return name ?? first?.host ?? server
+    }
+
+    /// Writes the authority's certificate beside the contexts.
+    private func keepAuthority(_ pem: String, beside path: String) throws -> String {
+        let folder = (path as NSString).deletingLastPathComponent
+        let allowed = contextName.filter { $0.isASCII && ($0.isLetter || $0.isNumber || $0 == "-" || $0 == ".") }
+        let file = "\(folder)/authority-\(allowed).pem"
+        do {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
+            try PrivateFile.write(pem, to: file)
+        } catch {
+            throw CommandFailure(status: CommandExit.failure, message: "Can't write \(file): \(error)")
+        }
+        return file
     }
 
     /// The address with its token.
@@ -89,7 +114,7 @@ struct LoginCommand: AsyncParsableCommand {
     /// Keeps it, as the current one.
     func remember(_ target: FleetClient.Target, path: String, _ identity: Identity, _ console: Console) throws {
         var contexts = try Contexts.load(path: path)
-        let name = try name ?? target.addresses().first?.host ?? server
+        let name = contextName
         contexts.entries[name] = Contexts.Entry(target: target, project: project)
         contexts.current = name
         try contexts.save(path: path)

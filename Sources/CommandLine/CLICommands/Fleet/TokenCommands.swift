@@ -76,6 +76,9 @@ struct TokenCommand: ParsableCommand {
             let end = made.description.expiresAt.map { "is good until \($0)" } ?? "does not end"
             session.console.note(
                 "Token \(made.description.id) for \(subject) \(end); its text is not shown again.")
+            guard join else { return }
+            let pin = made.authorityFingerprint.map { " --ca-fingerprint \($0)" } ?? ""
+            session.console.note("With it: roost join \(session.server) --name \(subject)\(pin) --token-file FILE")
         }
     }
 

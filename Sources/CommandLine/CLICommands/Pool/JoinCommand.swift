@@ -1,4 +1,5 @@
 import ArgumentParser
+import Certificates
 import FleetClient
 import FleetModel
 import Foundation
@@ -15,12 +16,14 @@ struct JoinCommand: AsyncParsableCommand {
             by itself. The join token comes from the pool's administrator (`roost token create --join`), by a file or \
             by the standard input, never on the command line, which others can read. It is good for one node.
 
-            Other machines reach the workers at --address. Traffic to them is encrypted where the daemon has a \
-            certificate (`roost up --tls-certificate`); else name an address of a network that only the pool's \
-            machines can use.
+            The machine makes a key, which never leaves it, and gets a certificate for it; by this it speaks to the \
+            control plane, and by this key's pin programs know its workers. --ca-fingerprint, which \
+            `roost token create --join` prints, makes sure that it is the right control plane before the token is sent.
+
+            Other machines reach the workers at --address.
 
             EXAMPLES
-              roost join https://pool.example:7600 --token-file join-token
+              roost join https://pool.example:7600 --ca-fingerprint sha256:… --token-file join-token
               roost join http://127.0.0.1:7600 --name gpu-7 --label rack=r12 < join-token
             """)
 
@@ -48,9 +51,23 @@ struct JoinCommand: AsyncParsableCommand {
     var labels: [String] = []
 
     @Option(
-        help: ArgumentHelp("The certificate of the authority that signed the server's.", valueName: "file"),
+        help: ArgumentHelp(
+            "The certificate of the authority that signed the server's; without it and --ca-fingerprint, whom the "
+                + "machine trusts.", valueName: "file"),
         completion: .file())
     var ca: String?
+
+    @Option(
+        name: .customLong("ca-fingerprint"),
+        help: ArgumentHelp("The fingerprint of the cluster's authority, instead of --ca.", valueName: "sha256:…"))
+    var fingerprint: String?
+
+    func validate() throws {
+        try checkControlPlane(address: server)
+        guard ca == nil || fingerprint == nil else {
+            throw ValidationError("Give --ca or --ca-fingerprint, not both: one says whom to trust.")
+        }
+    }
 
     func run() async throws {
         let token = try secret(from: tokenFile, what: "join token")
@@ -62,18 +79,14 @@ struct JoinCommand: AsyncParsableCommand {
         facts.labels = try parsedLabels()
         let channel = try state.connect()
         defer { channel.close() }
-        let target = FleetClient.Target(server: server, authorityFile: ca)
-        let client = try FleetClient(target)
-        let answer: JoinAnswer
+        let files = IdentityFiles(folder: state.directory.identity)
         do {
-            answer = try await client.join(JoinRequest(token: token, name: node, epoch: 0, facts: facts))
-            await client.shutdown()
-        } catch {
-            await client.shutdown()
-            throw CommandFailure(status: CommandExit.failure, message: "\(error)")
+            let joining = PoolJoining(server: server, ca: ca, fingerprint: fingerprint, files: files)
+            let own = try await joining.join(token: token, node: node, facts: facts)
+            try MembershipFile(target: own, node: node, address: address, identity: files).write(state.directory)
+        } catch let error as CertificateError {
+            throw CommandFailure(status: CommandExit.failure, message: error.description)
         }
-        let own = FleetClient.Target(server: server, token: answer.token, authorityFile: ca)
-        try MembershipFile(target: own, node: node, address: address).write(state.directory)
         guard case .noted = try channel.ask(.membershipChanged) else { throw CommandFailure.unexpectedReply }
         writeLine("This machine is node \(node) of the pool at \(server). `roost get nodes` shows it there.")
     }
@@ -111,6 +124,7 @@ struct LeaveCommand: ParsableCommand {
             return writeNote("This machine belongs to no pool.")
         }
         try FileManager.default.removeItem(atPath: state.directory.membership)
+        file.identity?.remove()
         if let channel = try? state.connect() {
             defer { channel.close() }
             _ = try channel.ask(.membershipChanged)

@@ -1,9 +1,12 @@
+import Certificates
 import FleetAgent
 import FleetClient
+import FleetModel
 import Foundation
 import Glibc
 import Logging
 import NodeAgent
+import NodeModel
 import Synchronization
 
 /// Which pool a node belongs to: what `roost join` leaves in the state directory for the daemon.
@@ -14,6 +17,8 @@ struct MembershipFile: Codable, Equatable {
     var node: String
     /// The address at which other machines reach its workers.
     var address: String
+    /// The node's key and certificate.
+    var identity: IdentityFiles?
 
     /// Reads the file; nil where the node belongs to no pool.
     static func read(_ directory: StateDirectory) throws -> MembershipFile? {
@@ -75,20 +80,42 @@ final class Membership: Sendable {
         do {
             let file = try MembershipFile.read(directory)
             agent.setManaged(file != nil)
+            agent.setPoolIdentity(
+                (file?.identity).map { TLSIdentityFiles(certificate: $0.certificate, key: $0.key) })
             guard let file else { return }
             let client = try FleetClient(file.target)
             let fleetAgent = FleetAgent(
                 setting(file), client: client, host: NodeHost(agent),
                 // Grows with each start, and needs no memory of the last one.
                 epoch: Int64(Date().timeIntervalSince1970 * 1000), log: log)
-            let task = Task {
-                await fleetAgent.run()
-                await client.shutdown()
+            let task = Task { [log] in
+                await Membership.takePart(fleetAgent, file, log)
+                await fleetAgent.client.shutdown()
             }
             running.withLock { $0 = (fleetAgent, task) }
             log.info("takes part in a pool", metadata: ["server": "\(file.target.server)", "node": "\(file.node)"])
         } catch {
             log.error("can't take part in the pool", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    /// Sends heartbeats, and keeps the node's certificate good.
+    private static func takePart(_ agent: FleetAgent, _ file: MembershipFile, _ log: Logger) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await agent.run() }
+            guard let identity = file.identity else { return }
+            let keeper = CertificateKeeper(node: file.node, files: identity, now: { .current }, log: log)
+            group.addTask {
+                await keeper.run(renew: { try await agent.client.renew(node: file.node, $0) }) {
+                    // Only a new connection shows the new certificate.
+                    guard file.target.certificateFile != nil else { return }
+                    do {
+                        await agent.use(try FleetClient(file.target))
+                    } catch {
+                        log.error("can't use the new certificate", metadata: ["reason": "\(error)"])
+                    }
+                }
+            }
         }
     }
 

@@ -1,22 +1,38 @@
 public import FleetModel
 
+/// By what the sender of a request is known.
+struct Credentials: Sendable {
+    /// The `Authorization` header's value.
+    var authorization: String?
+    /// The certificate by which the client's end of the connection was verified (DER).
+    var certificate: [UInt8]?
+}
+
 /// Finds out who sends a request.
 public struct Authenticator: Sendable {
     private let tokens: TokenStore
     private let oidc: OIDCVerifier?
+    private let certificates: NodeCertificates?
     /// Who everybody is that sends no token; nil where a token is demanded.
     private let anonymous: Identity?
 
-    /// Knows the bearers of tokens, of the provider's too where there is one.
-    public init(tokens: TokenStore, oidc: OIDCVerifier? = nil, anonymous: Identity? = nil) {
+    /// Knows the bearers of tokens, of the provider's too where there is one, and nodes by their certificates.
+    public init(
+        tokens: TokenStore, oidc: OIDCVerifier? = nil, certificates: NodeCertificates? = nil,
+        anonymous: Identity? = nil
+    ) {
         self.tokens = tokens
         self.oidc = oidc
+        self.certificates = certificates
         self.anonymous = anonymous
     }
 
-    /// Who sends an `Authorization` header's value.
-    func identity(authorization: String?) async throws -> Identity {
-        guard let authorization else {
+    /// Who has such credentials. A token that is sent ranks before the connection's certificate.
+    func identity(_ credentials: Credentials) async throws -> Identity {
+        guard let authorization = credentials.authorization else {
+            if let certificates, let certificate = credentials.certificate {
+                return try await certificates.identity(of: certificate)
+            }
             if let anonymous { return anonymous }
             throw Problem(.unauthenticated, "send a token as Authorization: Bearer …; roost login gets one")
         }

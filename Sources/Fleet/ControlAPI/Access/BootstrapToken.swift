@@ -1,3 +1,4 @@
+import Certificates
 import FleetModel
 import Foundation
 
@@ -25,23 +26,5 @@ public struct BootstrapToken: Sendable {
             description: "written to \(path) when the control plane started")
         let made = try await tokens.make(request, by: "roost-server")
         try PrivateFile.write(made.token + "\n", to: path)
-    }
-}
-
-/// Writes files that only their owner may read.
-enum PrivateFile {
-    /// Replaces a file at once: no reader sees half of it, and it never was readable by others.
-    static func write(_ text: String, to path: String) throws {
-        let temporary = "\(path).\(UUID().uuidString)"
-        let file = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
-        guard file >= 0 else { throw ServerError("can't write \(temporary): \(String(cString: strerror(errno)))") }
-        defer { close(file) }
-        let bytes = Array(text.utf8)
-        guard Foundation.write(file, bytes, bytes.count) == bytes.count, fsync(file) == 0,
-            rename(temporary, path) == 0
-        else {
-            unlink(temporary)
-            throw ServerError("can't write \(path): \(String(cString: strerror(errno)))")
-        }
     }
 }

@@ -42,28 +42,30 @@ public struct TokenStore: Sendable {
             subject: description.subject, grants: description.grants, method: "token", expiresAt: description.expiresAt)
     }
 
-    /// Uses a join token up, and makes the node's own token in the same transaction. `admit` runs in between.
+    /// Uses a join token up, and makes the node's own token in the same transaction if it is to have one. `admit` runs
+    /// in between, and says what else belongs to the transaction.
     func join(
-        _ text: String, node: String, admit: () async throws -> Void
-    ) async throws -> String {
+        _ text: String, node: String, hasOwnToken: Bool, admit: () async throws -> [StoreOperation]
+    ) async throws -> String? {
         guard let token = TokenText(text), let entry = try await entry(token.id) else { throw TokenStore.unknown }
         let description = try check(token, entry, purpose: .join)
-        try await admit()
-        let request = TokenRequest(
-            subject: "node:\(node)", grants: [Grant(.node, node: node)], description: "made when the node joined")
-        var (own, record) = prepare(request, purpose: .bearer, by: description.subject)
-        record.description.expiresAt = nil
-        let bytes = try TokenStore.bytes(record)
+        var operations = [StoreOperation.delete(entry.key, expected: entry.revision)] + (try await admit())
+        let own = hasOwnToken ? try prepareOwn(node: node, by: description.subject, &operations) : nil
+        let transaction = StoreTransaction(operations)
         do {
-            try await storing { () async throws(StoreError) in
-                let transaction = StoreTransaction([
-                    .delete(entry.key, expected: entry.revision), .create(try TokenStore.key(own.id), value: bytes),
-                ])
-                _ = try await store.commit(transaction)
-            }
+            try await storing { () async throws(StoreError) in _ = try await store.commit(transaction) }
         } catch let problem as Problem where problem.code == .notFound || problem.code == .conflict {
             throw Problem(.unauthenticated, "the join token was used by somebody else; ask for another one")
         }
+        return own
+    }
+
+    private func prepareOwn(node: String, by subject: String, _ operations: inout [StoreOperation]) throws -> String {
+        let request = TokenRequest(
+            subject: "node:\(node)", grants: [Grant(.node, node: node)], description: "made when the node joined")
+        var (own, record) = prepare(request, purpose: .bearer, by: subject)
+        record.description.expiresAt = nil
+        operations.append(.create(try TokenStore.key(own.id), value: try TokenStore.bytes(record)))
         return own.text
     }
 

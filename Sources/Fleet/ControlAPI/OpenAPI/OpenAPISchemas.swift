@@ -39,6 +39,8 @@ enum OpenAPISchemas {
         ("VirtualGPUConnection", VirtualGPUConnection.fields, "How a program reaches a vGPU. Secret."),
         ("JoinRequest", JoinRequest.fields, "A node's first words."),
         ("JoinAnswer", JoinAnswer.fields, "What a node needs to send heartbeats."),
+        ("RenewRequest", RenewRequest.fields, "Asks for another certificate for a node."),
+        ("IssuedCertificate", IssuedCertificate.fields, "A certificate and who signed it."),
         ("HeartbeatRequest", HeartbeatRequest.fields, "A node's sign of life."),
     ]
 

@@ -8,8 +8,10 @@ struct APICall: Sendable {
     let path: String
     let requestID: String
     let identity: Identity
-    /// The header by which the sender was known, for looking again while a watch goes on.
-    let authorization: String?
+    /// By what the sender was known, for looking again while a watch goes on.
+    let credentials: Credentials
+    /// Whether the connection is by TLS.
+    let isEncrypted: Bool
     let parameters: [String: String]
     let query: [String: String]
     let headers: [String: String]

@@ -4,16 +4,20 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import NIOSSL
 
 /// What a request brings beside itself.
 struct ControlContext: RequestContext {
     var coreContext: CoreRequestContextStorage
     /// From where the request comes.
     let address: String?
+    /// The connection.
+    let channel: any Channel
 
     init(source: ApplicationRequestContextSource) {
         coreContext = CoreRequestContextStorage(source: source)
         address = source.channel.remoteAddress?.ipAddress
+        channel = source.channel
     }
 }
 
@@ -28,6 +32,8 @@ struct ControlResponder: HTTPResponder {
     let limiter: RateLimiter
     /// Names that a request may be sent to where no token is demanded; nil where any will do.
     let hosts: Set<String>?
+    /// Whether connections are by TLS.
+    let isEncrypted: Bool
 
     /// What is known of a request while it is answered.
     private struct Progress {
@@ -71,12 +77,12 @@ struct ControlResponder: HTTPResponder {
         let now = service.parts.surroundings.now()
         let (route, parameters) = try match(request)
         progress.route = route
-        let authorization = request.headers[.authorization]
+        let credentials = try await credentials(request, context)
         let identity: Identity
         if case .open = route.access {
             identity = Identity(subject: "address:\(address)", grants: [], method: "none")
         } else {
-            identity = try await authenticate(authorization, address: address, now: now)
+            identity = try await authenticate(credentials, address: address, now: now)
         }
         progress.identity = identity
         if let seconds = limiter.take(identity.subject, now: now) { throw ControlResponder.tooMany(seconds) }
@@ -93,7 +99,7 @@ struct ControlResponder: HTTPResponder {
         }
         let call = APICall(
             route: route, path: request.uri.path, requestID: requestID, identity: identity,
-            authorization: authorization,
+            credentials: credentials, isEncrypted: isEncrypted,
             parameters: parameters, query: query, headers: headers, body: try await body(request, route))
         return try await route.handle(service, call)
     }
@@ -113,9 +119,17 @@ struct ControlResponder: HTTPResponder {
         }
     }
 
-    private func authenticate(_ authorization: String?, address: String, now: Timestamp) async throws -> Identity {
+    private func credentials(_ request: Request, _ context: ControlContext) async throws -> Credentials {
+        var credentials = Credentials(authorization: request.headers[.authorization])
+        if isEncrypted, credentials.authorization == nil {
+            credentials.certificate = try await context.channel.nioSSL_peerCertificate().get()?.toDERBytes()
+        }
+        return credentials
+    }
+
+    private func authenticate(_ credentials: Credentials, address: String, now: Timestamp) async throws -> Identity {
         do {
-            return try await service.parts.authenticator.identity(authorization: authorization)
+            return try await service.parts.authenticator.identity(credentials)
         } catch let problem as Problem where problem.code == .unauthenticated {
             // Guessing costs the guesser's address, not the subject whose token it is after.
             if let seconds = limiter.take("address:\(address)", now: now) { throw ControlResponder.tooMany(seconds) }

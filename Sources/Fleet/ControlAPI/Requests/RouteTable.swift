@@ -32,7 +32,7 @@ enum RouteTable {
         ) { try await $0.plan($1) },
         Route(
             method: .post, path: "/api/v1/nodes:join", operation: "joinNode",
-            summary: "Lets a node in by a join token, and answers with a token of its own.", access: .open,
+            summary: "Lets a node in by a join token, and answers with its certificate or token.", access: .open,
             body: .object("JoinRequest"), answer: .object("JoinAnswer"),
             problems: [.unauthenticated, .invalid, .conflict, .unavailable], isAudited: true
         ) { try await $0.join($1) },
@@ -42,6 +42,12 @@ enum RouteTable {
             access: .role(.heartbeat, .resource(.node)), parameters: [.name], body: .object("HeartbeatRequest"),
             answer: .object("HeartbeatAnswer"), problems: [.notFound, .invalid, .conflict, .unavailable]
         ) { try await $0.heartbeat($1) },
+        Route(
+            method: .post, path: "/api/v1/nodes/{name}/renew", operation: "renewNodeCertificate",
+            summary: "Gives a node another certificate; those that it has stay good until they end.",
+            access: .role(.heartbeat, .resource(.node)), parameters: [.name], body: .object("RenewRequest"),
+            answer: .object("IssuedCertificate"), problems: [.invalid, .conflict, .unavailable], isAudited: true
+        ) { try await $0.renew($1) },
     ]
 
     private static let tokenRoutes: [Route] = [
@@ -78,6 +84,11 @@ enum RouteTable {
     ]
 
     private static let serverRoutes: [Route] = [
+        Route(
+            method: .get, path: "/api/v1/ca", operation: "getAuthority",
+            summary: "The certificate of the cluster's authority (PEM).", access: .open,
+            answer: .text("application/x-pem-file"), problems: [.unavailable]
+        ) { try await $0.authority($1) },
         Route(
             method: .get, path: "/openapi.json", operation: "getDocument", summary: "This document.", access: .open,
             answer: .object("AnyObject")

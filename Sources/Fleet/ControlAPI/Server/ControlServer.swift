@@ -6,13 +6,22 @@ import NIOCore
 import NIOSSL
 public import ServiceLifecycle
 
+/// A server's certificate, with those that it is signed by behind it, and its key.
+public enum ServerIdentity: Sendable {
+    /// The files that hold them (PEM).
+    case files(certificate: String, key: String)
+    /// Their text (PEM).
+    case made(chain: String, key: String)
+}
+
 /// How a server is reached.
 public struct ListenSettings: Sendable {
     /// Where it listens.
     public var address: ListenAddress
-    /// The files with the certificate, with those that it is signed by behind it, and its key (PEM); nil for no TLS.
-    public var certificatePath: String?
-    public var keyPath: String?
+    /// Who the server is; nil for no TLS.
+    public var identity: ServerIdentity?
+    /// The certificate of the authority whose clients' certificates count (PEM); nil where none do.
+    public var clientAuthorityPEM: String?
     /// Whether everybody who reaches it may do everything.
     public var isOpen = false
     /// Connections at once.
@@ -25,11 +34,8 @@ public struct ListenSettings: Sendable {
 
     /// Throws unless the address may be listened on so.
     func check() throws {
-        guard (certificatePath == nil) == (keyPath == nil) else {
-            throw ServerError("TLS needs both files: give --tls-cert and --tls-key")
-        }
         guard !address.isLoopback else { return }
-        guard certificatePath != nil else {
+        guard identity != nil else {
             throw ServerError(
                 "\(address) can be reached from other machines, so it needs TLS: give --tls-cert and --tls-key, "
                     + "or listen on 127.0.0.1")
@@ -77,7 +83,8 @@ public struct ControlServer: Service {
     func application() throws -> Application<ControlResponder> {
         let responder = ControlResponder(
             service: service, limiter: RateLimiter(service.parts.rateLimit),
-            hosts: settings.isOpen ? ["localhost", "127.0.0.1", "[::1]"] : nil)
+            hosts: settings.isOpen ? ["localhost", "127.0.0.1", "[::1]"] : nil,
+            isEncrypted: settings.identity != nil)
         let onListening = onListening
         return Application(
             responder: responder, server: try server(),
@@ -97,20 +104,36 @@ public struct ControlServer: Service {
             configuration: HTTP1Channel.Configuration(
                 additionalChannelHandlers: [MalformedRequestHandler.Installer()], idleTimeout: .seconds(75),
                 httpDecoderConfiguration: limits))
-        guard let certificatePath = settings.certificatePath, let keyPath = settings.keyPath else { return http }
-        let configuration: TLSConfiguration
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(certificatePath)
-            let key = try NIOSSLPrivateKey(file: keyPath, format: .pem)
-            var made = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
-            made.minimumTLSVersion = .tlsv12
-            made.applicationProtocols = ["http/1.1"]
-            configuration = made
-        } catch {
-            throw ServerError("can't use the certificate \(certificatePath) with the key \(keyPath): \(error)")
+        guard let identity = settings.identity else { return http }
+        var configuration = try ControlServer.configuration(identity)
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        if let authority = settings.clientAuthorityPEM {
+            // People and browsers have tokens; whoever shows a certificate must show one of the authority's.
+            configuration.certificateVerification = .optionalVerification
+            configuration.trustRoots = .certificates(try NIOSSLCertificate.fromPEMBytes(Array(authority.utf8)))
+            configuration.sendCANameList = true
         }
         return try .tls(http, tlsConfiguration: configuration)
+    }
+
+    private static func configuration(_ identity: ServerIdentity) throws -> TLSConfiguration {
+        switch identity {
+        case .files(let certificatePath, let keyPath):
+            do {
+                let chain = try NIOSSLCertificate.fromPEMFile(certificatePath)
+                let key = try NIOSSLPrivateKey(file: keyPath, format: .pem)
+                return .makeServerConfiguration(
+                    certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+            } catch {
+                throw ServerError("can't use the certificate \(certificatePath) with the key \(keyPath): \(error)")
+            }
+        case .made(let chainText, let keyText):
+            let chain = try NIOSSLCertificate.fromPEMBytes(Array(chainText.utf8))
+            let key = try NIOSSLPrivateKey(bytes: Array(keyText.utf8), format: .pem)
+            return .makeServerConfiguration(
+                certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        }
     }
 }
 

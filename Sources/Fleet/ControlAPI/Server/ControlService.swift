@@ -20,6 +20,8 @@ public struct ControlParts: Sendable {
     public var operations: any FleetOperations
     /// Who somebody is.
     public var authenticator: Authenticator
+    /// Nodes' certificates; nil where nodes get tokens alone.
+    public var certificates: NodeCertificates?
     /// What was written and denied.
     public var audit: AuditLog
     /// Looks at changes after the API's own checks.

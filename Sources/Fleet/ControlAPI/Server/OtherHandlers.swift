@@ -1,3 +1,4 @@
+import Certificates
 import FleetModel
 import FleetStore
 import Foundation
@@ -34,16 +35,6 @@ extension ControlService {
         return try .value(try await parts.operations.connection(to: vgpu))
     }
 
-    func join(_ call: APICall) async throws -> APIAnswer {
-        let request = try call.object(JoinRequest.self, fields: JoinRequest.fields)
-        let operations = parts.operations
-        var lease = TimeSpan(milliseconds: 0)
-        let token = try await tokens.join(request.token, node: request.name) {
-            lease = try await operations.join(request)
-        }
-        return try .value(JoinAnswer(token: token, lease: lease))
-    }
-
     func heartbeat(_ call: APICall) async throws -> APIAnswer {
         let name = try call.parameter("name")
         try call.identity.demand(.heartbeat, .resource(.node), in: AccessScope(.everywhere, node: name))
@@ -60,7 +51,10 @@ extension ControlService {
         if !isSystem, request.grants?.contains(where: { $0.role == .system }) == true {
             throw Problem(.forbidden, "only a control plane makes tokens with the role system")
         }
-        let made = try await tokens.make(request, by: call.identity.subject)
+        var made = try await tokens.make(request, by: call.identity.subject)
+        if request.purpose == .join, let certificates = parts.certificates, certificates.signedServer {
+            made.authorityFingerprint = certificates.authority.fingerprint
+        }
         var answer = try APIAnswer.value(made, status: 201)
         answer.headers[.location] = "/api/v1/tokens/\(made.description.id)"
         answer.after = sha256(try jsonBytes(made.description))

@@ -81,9 +81,9 @@ extension ControlService {
         }
         let reader = try fan.join(after: start ?? 0)
         let authenticator = parts.authenticator
-        let authorization = call.authorization
+        let credentials = call.credentials
         let stream = WatchStream(fan: fan, reader: reader, selection: selection, head: head) {
-            _ = try await authenticator.identity(authorization: authorization)
+            _ = try await authenticator.identity(credentials)
         }
         return APIAnswer(body: .stream(stream))
     }

@@ -75,7 +75,7 @@ public struct Identity: Sendable, Hashable, Codable {
     public var subject: String
     /// What it may do.
     public var grants: [Grant]
-    /// How it is known: `token`, `oidc` or `none`.
+    /// How it is known: `token`, `certificate`, `oidc` or `none`.
     public var method: String
     /// When that ends; nil where it does not.
     public var expiresAt: Timestamp?
@@ -92,7 +92,7 @@ public struct Identity: Sendable, Hashable, Codable {
     public static let fields: [FieldSchema] = [
         .required("subject", .text(max: 256), "The name, as it stands in the audit log."),
         .required("grants", .list(.object(Grant.fields), max: 64), "The roles."),
-        .required("method", .word(["token", "oidc", "none"]), "How it is known."),
+        .required("method", .word(["token", "certificate", "oidc", "none"]), "How it is known."),
         FieldSchema("expiresAt", .moment, "When that ends."),
     ]
 }

@@ -116,54 +116,6 @@ extension VirtualGPUStatus {
     ]
 }
 
-/// A node's first words: the body of `POST /api/v1/nodes:join`.
-public struct JoinRequest: Sendable, Hashable, Codable {
-    /// A join token; used up by this.
-    public var token: String
-    /// The node's name.
-    public var name: String
-    /// Counts the agent's starts.
-    public var epoch: Int64
-    /// What it tells of itself.
-    public var facts: NodeFacts
-
-    /// Asks to join.
-    public init(token: String, name: String, epoch: Int64, facts: NodeFacts) {
-        self.token = token
-        self.name = name
-        self.epoch = epoch
-        self.facts = facts
-    }
-
-    /// The fields of its JSON form.
-    public static let fields: [FieldSchema] = [
-        .required("token", .text(max: 256), "A join token; used up by this."),
-        .required("name", .name, "The node's name."),
-        .required("epoch", .integer(0...Int64.max), "Counts the agent's starts."),
-        .required("facts", .object(NodeFacts.fields), "What the node tells of itself."),
-    ]
-}
-
-/// What a node needs to send heartbeats.
-public struct JoinAnswer: Sendable, Hashable, Codable {
-    /// The node's bearer token.
-    public var token: String
-    /// For how long a heartbeat counts.
-    public var lease: TimeSpan
-
-    /// Lets a node in.
-    public init(token: String, lease: TimeSpan) {
-        self.token = token
-        self.lease = lease
-    }
-
-    /// The fields of its JSON form.
-    public static let fields: [FieldSchema] = [
-        .required("token", .text(max: 256), "The node's bearer token. It is not shown again."),
-        .required("lease", .span, "For how long a heartbeat counts."),
-    ]
-}
-
 /// A node's sign of life: the body of `POST /api/v1/nodes/{name}/heartbeat`.
 public struct HeartbeatRequest: Sendable, Hashable, Codable {
     /// Counts the agent's starts: what an earlier one says is out of date.

@@ -109,8 +109,11 @@ public struct NewToken: Sendable, Hashable, Codable {
     public var token: String
     /// What is kept of it.
     public var description: TokenDescription
+    /// The fingerprint of the authority that signed the server's certificate, for whoever joins by the token: `sha256:`
+    /// and 64 hexadecimal digits. Nil for other tokens, and where another authority signed it.
+    public var authorityFingerprint: String?
 
-    /// Puts the two together.
+    /// Puts token and description together.
     public init(token: String, description: TokenDescription) {
         self.token = token
         self.description = description
@@ -120,5 +123,8 @@ public struct NewToken: Sendable, Hashable, Codable {
     public static let fields: [FieldSchema] = [
         .required("token", .text(max: 256), "The token's text. It is not shown again."),
         .required("description", .object(TokenDescription.fields), "What is kept of it."),
+        FieldSchema(
+            "authorityFingerprint", .text(max: 71),
+            "With a join token: sha256: and the digest of the certificate of the authority that signed the server's."),
     ]
 }
