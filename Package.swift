@@ -159,6 +159,7 @@ let runtimeTargets: [Target] = [
     .systemLibrary(
         name: "CSQLite", path: "Sources/Fleet/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     module("SQLiteFleetStore", .fleet, uses: ["FleetStore", "CSQLite", "Primitives"]),
+    module("SQLiteHistory", .fleet, uses: ["SQLiteFleetStore", "FleetStore", "Monitoring", "FleetModel"]),
     module(
         "EtcdFleetStore", .fleet,
         uses: [
@@ -192,14 +193,14 @@ let runtimeTargets: [Target] = [
         "roost-server", .fleet,
         uses: [
             "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
-            "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
+            "SQLiteHistory", "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]),
     module(
         "CLICommands", .commandLine,
         uses: [
-            "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel", "WireProtocol",
-            "Transport", "Primitives", "CPosix", arguments, log,
+            "ControlPlane", "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel",
+            "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log,
         ]),
     program("roost", .commandLine, uses: ["CLICommands"]),
     module(
@@ -251,7 +252,7 @@ let runtimeTargets: [Target] = [
         ] + nio),
     tests("Manifests", uses: ["Manifests", "FleetModel"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
-    tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
+    tests("Monitoring", uses: ["Monitoring", "SQLiteHistory", "FleetStore", "FleetModel"]),
     tests("Tidy", uses: []),
 ]
 

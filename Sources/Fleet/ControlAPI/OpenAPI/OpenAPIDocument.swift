@@ -92,6 +92,8 @@ public enum OpenAPIDocument {
                 "pattern": "^[A-Za-z0-9._/-]+(!?=[A-Za-z0-9._/-]*)?(,[A-Za-z0-9._/-]+(!?=[A-Za-z0-9._/-]*)?)*$",
             ]
         case .text(let max): ["type": "string", "minLength": 1, "maxLength": .integer(Int64(max))]
+        case .span: SchemaWriter.schema(.span)
+        case .moment: ["oneOf": [SchemaWriter.schema(.moment), SchemaWriter.schema(.span)]]
         case .entityTag: ["type": "string", "pattern": #"^(\*|"[0-9]{1,18}")$"#]
         }
     }
