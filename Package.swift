@@ -163,6 +163,7 @@ let runtimeTargets: [Target] = [
     .systemLibrary(
         name: "CSQLite", path: "Sources/Fleet/CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
     module("SQLiteFleetStore", .fleet, uses: ["FleetStore", "CSQLite", "Primitives"]),
+    module("SQLiteHistory", .fleet, uses: ["SQLiteFleetStore", "FleetStore", "Monitoring", "FleetModel"]),
     module(
         "EtcdFleetStore", .fleet,
         uses: [
@@ -197,15 +198,14 @@ let runtimeTargets: [Target] = [
         "roost-server", .fleet,
         uses: [
             "Certificates", "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
-            "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
+            "SQLiteHistory", "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]),
     module(
         "CLICommands", .commandLine,
         uses: [
-            "Certificates", "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent", "NodeModel",
-            "WireProtocol",
-            "Transport", "Primitives", "CPosix", arguments, log,
+            "Certificates", "ControlPlane", "FleetAgent", "FleetClient", "FleetModel", "Manifests", "NodeAgent",
+            "NodeModel", "WireProtocol", "Transport", "Primitives", "CPosix", arguments, log,
         ]),
     program("roost", .commandLine, uses: ["CLICommands"]),
     module(
@@ -264,7 +264,7 @@ let runtimeTargets: [Target] = [
         "CLICommands",
         uses: ["CLICommands", "Certificates", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
     tests("FleetClient", uses: ["FleetClient", "FleetModel", httpClient]),
-    tests("Monitoring", uses: ["Monitoring", "FleetModel"]),
+    tests("Monitoring", uses: ["Monitoring", "SQLiteHistory", "FleetStore", "FleetModel"]),
     tests("Tidy", uses: []),
 ]
 

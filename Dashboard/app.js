@@ -27,7 +27,7 @@ const MENU = [
 const PAGES = { audit, cost, devices, events, nodes, overview, pools, projects, workloads };
 const THEMES = ["light dark", "light", "dark"];
 const THEME_NAMES = { "light dark": "Automatic", light: "Light", dark: "Dark" };
-const HISTORY = 40;
+const HISTORY = 60;
 
 /** The whole application's state; the page on show gets it as its `page`. */
 class Application {
@@ -37,19 +37,21 @@ class Application {
         this.live = new Live((feed, change) => this.took(feed, change), () => this.signOut("Sign in again."));
         this.history = new Map();
         this.isMenuOpen = false;
+        this.hasHistory = false;
         this.isDrawing = false;
         this.applyTheme(localStorage.getItem("roost-theme") ?? THEMES[0]);
         addEventListener("hashchange", () => this.open());
         addEventListener("keydown", (event) => {
             if (event.key === "Escape" && this.isMenuOpen) this.toggleMenu(false);
         });
-        setInterval(() => this.draw(), 30_000);
+        setInterval(() => this.recall().then(() => this.draw()), 30_000);
     }
 
     async start(message) {
         try {
             this.identity = await ask("/api/v1/whoami");
             this.open(true);
+            this.recall().then(() => this.draw());
         } catch (problem) {
             this.identity = null;
             this.live.stop();
@@ -220,8 +222,22 @@ class Application {
         this.draw();
     }
 
-    /** Keeps what devices did since the dashboard was opened, for their lines. */
+    /** Asks what devices did in the last hour, for their lines; whoever may not read it sees what happens from now on. */
+    async recall() {
+        if (this.identity === null) return;
+        try {
+            const answer = await ask("/api/v1/history?metric=roost_device_utilization_ratio&since=1h&step=1m");
+            this.hasHistory = true;
+            this.history = new Map(answer.series.map(({ labels, points }) =>
+                [`${labels.node}.${labels.device}`, points.map((point) => Math.round(point.average * 100))]));
+        } catch {
+            this.hasHistory = false;
+        }
+    }
+
+    /** Keeps what devices did since the dashboard was opened, where the control plane does not tell. */
     remember(list) {
+        if (this.hasHistory) return;
         for (const device of list) {
             if (device.status?.utilization === undefined) continue;
             const values = this.history.get(device.metadata.name) ?? [];

@@ -42,6 +42,7 @@ struct AccessTests {
         "Event write": "system", "Event delete": "system", "Event writeStatus": "system",
         "tokens read": "admin system", "tokens write": "admin system", "tokens delete": "admin system",
         "the audit log read": "admin system",
+        "snapshots of the fleet read": "poolAdmin admin system",
     ]
 
     @Test("Every verb with every target needs the roles of the table", arguments: AccessTarget.allCases)

@@ -190,3 +190,70 @@ struct RequestTests {
         }
     }
 }
+
+@Suite("Requests about the history of metrics")
+struct HistoryRequestTests {
+    private static let path = "/api/v1/history"
+
+    /// An API whose history answers what it was asked.
+    private func fixture() async throws -> APIFixture {
+        try await APIFixture { parts in
+            parts.history = { request in
+                var answer = HistoryAnswer(
+                    metric: request.metric, since: request.since, until: request.until,
+                    step: request.step ?? .seconds(10))
+                answer.series = [["node": "a"], ["node": "b"]].filter { request.matches($0) }
+                    .map { .init(labels: $0, points: [.init(at: request.since, value: 0.5)]) }
+                return answer
+            }
+        }
+    }
+
+    @Test("Times are moments or say how long ago, labels choose, and an hour is the default")
+    func forms() async throws {
+        let fixture = try await fixture()
+        try await fixture.run { api in
+            let plain = try await api.get("\(HistoryRequestTests.path)?metric=m")
+            #expect(plain.status == 200)
+            #expect(plain.json["since"] == "2026-12-01T11:00:00Z" && plain.json["until"] == "2026-12-01T12:00:00Z")
+            #expect(plain.json["series"]?.elements?.count == 2)
+            let query = "metric=m&labels=node=b&since=6h&until=2026-12-01T09:00:00Z&step=5m"
+            let narrow = try await api.get("\(HistoryRequestTests.path)?\(query)")
+            #expect(narrow.json["since"] == "2026-12-01T06:00:00Z" && narrow.json["until"] == "2026-12-01T09:00:00Z")
+            #expect(narrow.json["step"] == "5m")
+            #expect(narrow.json["series"]?.elements?.map { $0["labels"] } == [["node": "b"]])
+        }
+    }
+
+    @Test(
+        "A wrong value is named with its reason",
+        arguments: [
+            ("", "which metric"), ("metric=m&since=yesterday", "since=yesterday"), ("metric=m&step=0s", "step=0s"),
+            ("metric=m&since=1h&until=2h", "must not be after"), ("metric=m&labels==", "labels=="),
+        ])
+    func refusals(_ query: String, _ reason: String) async throws {
+        let fixture = try await fixture()
+        try await fixture.run { api in
+            let answer = try await api.get("\(HistoryRequestTests.path)?\(query)")
+            #expect(answer.status == 400)
+            #expect(answer.problem?.detail.contains(reason) == true, "\(answer.text)")
+        }
+    }
+
+    @Test("Whoever may not read everywhere may not read the history, and a server without one says so")
+    func access() async throws {
+        let fixture = try await fixture()
+        let narrow = try await fixture.token("ann", Grant(.viewer, project: "default"))
+        let wide = try await fixture.token("bob", Grant(.viewer))
+        try await fixture.run { api in
+            let path = "\(HistoryRequestTests.path)?metric=m"
+            let refused = try await api.with(narrow).get(path)
+            let answered = try await api.with(wide).get(path)
+            #expect(refused.status == 403 && answered.status == 200)
+        }
+        try await APIFixture().run { api in
+            let answer = try await api.get("\(HistoryRequestTests.path)?metric=m")
+            #expect(answer.status == 503)
+        }
+    }
+}

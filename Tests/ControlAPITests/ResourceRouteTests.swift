@@ -247,3 +247,29 @@ struct ResourceRouteTests {
         }
     }
 }
+
+@Suite("Snapshots of the fleet")
+struct SnapshotRouteTests {
+    @Test("A snapshot has all that matters to placement, no secrets, and is for administrators of pools")
+    func snapshot() async throws {
+        let fixture = try await APIFixture()
+        let user = try await fixture.token("ann", Grant(.user))
+        let bob = try await fixture.token("bob", Grant(.poolAdmin))
+        try await fixture.run { api in
+            _ = try await api.post("/api/v1/pools", manifest("main", spec: ["default": true]))
+            let program: JSONValue = ["command": ["x"], "environment": ["KEY": "hidden"]]
+            _ = try await api.post(workloads, manifest("train", spec: ["program": program]))
+            let refused = try await api.with(user).get("/api/v1/snapshot")
+            #expect(refused.status == 403)
+            let answer = try await api.with(bob).get("/api/v1/snapshot")
+            #expect(answer.status == 200)
+            let recorded = try RecordedFleet(json: answer.json)
+            #expect(
+                recorded.resources.map(\.reference.description) == [
+                    "Pool main", "Project default", "Workload default/train",
+                ])
+            #expect(recorded.version == "1.2.3" && recorded.takenAt == fixture.clock.now)
+            #expect(!answer.text.contains("hidden") && !answer.text.contains("rst_"))
+        }
+    }
+}

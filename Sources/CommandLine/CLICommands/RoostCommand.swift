@@ -1,4 +1,5 @@
 public import ArgumentParser
+import ControlPlane
 import FleetClient
 import Foundation
 import Glibc
@@ -29,6 +30,7 @@ public struct RoostCommand: AsyncParsableCommand {
                 subcommands: [
                     ApplyCommand.self, GetCommand.self, DescribeCommand.self, DeleteCommand.self, DiffCommand.self,
                     EditCommand.self, ExplainCommand.self, WhyCommand.self, PlanCommand.self, ConvertCommand.self,
+                    SnapshotCommand.self, SimulateCommand.self,
                     CordonCommand.self, UncordonCommand.self, DrainCommand.self,
                 ]),
             CommandGroup(
@@ -113,6 +115,9 @@ struct CommandExit: Equatable {
         } else if let error = error as? ManifestReadError {
             status = CommandExit.failure
             text = error.description
+        } else if let error = error as? ReplayError {
+            status = CommandExit.failure
+            text = "roost: \(error.description)"
         } else if let error = error as? CommandFailure {
             status = error.status
             text = "roost: \(error.message)"

@@ -1,15 +1,15 @@
 import CSQLite
-import FleetStore
+package import FleetStore
 
 // SAFETY: whoever holds a connection is alone with it: the writer's thread, or the read that took it from the idle
 // ones.
 /// One connection to the file, with its prepared statements. Used by one thread at a time.
-final class SQLiteConnection: @unchecked Sendable {
+package final class SQLiteConnection: @unchecked Sendable {
     private let database: OpaquePointer
     private var statements: [String: SQLiteStatement] = [:]
 
     /// Opens a file that exists.
-    init(path: String, isReadOnly: Bool) throws(StoreError) {
+    package init(path: String, isReadOnly: Bool) throws(StoreError) {
         var opened: OpaquePointer?
         // Without SQLite's own mutex: whoever holds the connection is alone with it.
         let flags = SQLITE_OPEN_NOMUTEX | (isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE)
@@ -31,13 +31,13 @@ final class SQLiteConnection: @unchecked Sendable {
     }
 
     /// Runs statements that return nothing of interest.
-    func run(_ text: String) throws(StoreError) {
+    package func run(_ text: String) throws(StoreError) {
         let status = sqlite3_exec(database, text, nil, nil, nil)
         guard status == SQLITE_OK else { throw failure(status, text) }
     }
 
     /// The statement of this text, ready to be bound; it is prepared once.
-    func statement(_ text: String) throws(StoreError) -> SQLiteStatement {
+    package func statement(_ text: String) throws(StoreError) -> SQLiteStatement {
         if let known = statements[text] {
             known.reset()
             return known
@@ -52,7 +52,7 @@ final class SQLiteConnection: @unchecked Sendable {
     }
 
     /// The single number that a query without parameters gives.
-    func number(_ text: String) throws(StoreError) -> Int64 {
+    package func number(_ text: String) throws(StoreError) -> Int64 {
         let query = try statement(text)
         defer { query.reset() }
         guard try query.step() else { throw StoreError(.damaged, "the store's file gives no answer to: \(text)") }
@@ -78,7 +78,7 @@ final class SQLiteConnection: @unchecked Sendable {
 }
 
 /// A prepared statement. Columns and parameters are counted from 0.
-final class SQLiteStatement {
+package final class SQLiteStatement {
     private let handle: OpaquePointer
     private unowned let connection: SQLiteConnection
 
@@ -90,10 +90,10 @@ final class SQLiteStatement {
     deinit { sqlite3_finalize(handle) }
 
     /// Makes it ready for the next use, and ends a read that it holds open.
-    func reset() { sqlite3_reset(handle) }
+    package func reset() { sqlite3_reset(handle) }
 
     /// Goes to the next row; false when there is none.
-    func step() throws(StoreError) -> Bool {
+    package func step() throws(StoreError) -> Bool {
         let status = sqlite3_step(handle)
         switch status {
         case SQLITE_ROW: return true
@@ -106,16 +106,16 @@ final class SQLiteStatement {
     }
 
     /// Runs it to its end.
-    func finish() throws(StoreError) {
+    package func finish() throws(StoreError) {
         while try step() {}
         reset()
     }
 
-    func bind(_ index: Int32, _ number: Int64?) {
+    package func bind(_ index: Int32, _ number: Int64?) {
         if let number { sqlite3_bind_int64(handle, index + 1, number) } else { sqlite3_bind_null(handle, index + 1) }
     }
 
-    func bind(_ index: Int32, text: String) {
+    package func bind(_ index: Int32, text: String) {
         var text = text
         text.withUTF8 { bytes in
             bytes.withMemoryRebound(to: CChar.self) { characters in
@@ -124,7 +124,7 @@ final class SQLiteStatement {
         }
     }
 
-    func bind(_ index: Int32, blob: [UInt8]?) {
+    package func bind(_ index: Int32, blob: [UInt8]?) {
         guard let blob else {
             sqlite3_bind_null(handle, index + 1)
             return
@@ -134,17 +134,17 @@ final class SQLiteStatement {
         }
     }
 
-    func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+    package func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
 
-    func number(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    package func number(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
 
-    func blob(_ column: Int32) -> [UInt8] {
+    package func blob(_ column: Int32) -> [UInt8] {
         let count = Int(sqlite3_column_bytes(handle, column))
         guard count > 0, let bytes = sqlite3_column_blob(handle, column) else { return [] }
         return Array(UnsafeRawBufferPointer(start: bytes, count: count))
     }
 
-    func text(_ column: Int32) -> String {
+    package func text(_ column: Int32) -> String {
         let count = Int(sqlite3_column_bytes(handle, column))
         guard count > 0, let bytes = sqlite3_column_text(handle, column) else { return "" }
         return String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)

@@ -1,13 +1,13 @@
-import FleetStore
+package import FleetStore
 import Glibc
 import Synchronization
 
 /// The file of a store as the system sees it: readable by its owner alone, and open in one process.
-final class StoreFile: Sendable {
+package final class StoreFile: Sendable {
     private let lock: Mutex<Int32?>
 
     /// Makes the file if there is none, and keeps other processes out until this is let go.
-    init(path: String) throws(StoreError) {
+    package init(path: String) throws(StoreError) {
         // A lock on the file itself would be lost with the first descriptor of it that this process closes.
         let lock = try StoreFile.openPrivate(path + ".lock")
         guard flock(lock, LOCK_EX | LOCK_NB) == 0 else {
@@ -26,7 +26,7 @@ final class StoreFile: Sendable {
     deinit { release() }
 
     /// Lets others open the store.
-    func release() {
+    package func release() {
         lock.withLock { lock in
             if let descriptor = lock { Glibc.close(descriptor) }
             lock = nil

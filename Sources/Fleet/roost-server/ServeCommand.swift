@@ -68,6 +68,12 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "An address that is sent new and resolved alerts.")
     var alertWebhook: String?
 
+    @Option(help: "How far the history of metrics reaches back.", transform: ServeCommand.historySpan)
+    var historySpan = TimeSpan.hours(30 * 24)
+
+    @Option(help: "How large the file of the history of metrics may become, in MiB, from 16 on.")
+    var historySize: Int64 = 1024
+
     @Option(help: "How long after its last heartbeat a node counts as ready.", transform: ServeCommand.span)
     var lease = NodeLifecycle().leaseSpan
 
@@ -87,12 +93,22 @@ struct ServeCommand: AsyncParsableCommand {
         return span
     }
 
+    @Sendable private static func historySpan(_ text: String) throws -> TimeSpan {
+        guard let span = TimeSpan(text), span >= .hours(24), span <= .hours(3660 * 24) else {
+            throw ValidationError("'\(text)' is no time span from 1d to 3660d, such as 30d")
+        }
+        return span
+    }
+
     func run() async throws {
         guard let address = ListenAddress(listen) else {
             throw ValidationError("--listen \(listen) is no HOST:PORT, such as 127.0.0.1:7600")
         }
         guard let level = Logger.Level(rawValue: logLevel) else {
             throw ValidationError("--log-level \(logLevel) is none of trace, debug, info, warning, error")
+        }
+        guard (16...1 << 20).contains(historySize) else {
+            throw ValidationError("--history-size must be from 16 to 1048576 (MiB)")
         }
         guard rateLimit >= 1 else { throw ValidationError("--rate-limit must be at least 1") }
         LoggingSystem.bootstrap(StreamLogHandler.standardError)

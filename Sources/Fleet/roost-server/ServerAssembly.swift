@@ -6,7 +6,9 @@ import FleetModel
 import FleetStore
 import Foundation
 import Logging
+import Monitoring
 import SQLiteFleetStore
+import SQLiteHistory
 import ServiceLifecycle
 import UnixSignals
 
@@ -64,11 +66,13 @@ struct ServerAssembly {
         let scheme = listening.identity == nil ? "http" : "https"
         let targets = AlertTargets(
             alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "\(scheme)://\(address)")
+        let history = try ServerAssembly.history(options, logger)
         let monitoring = MonitoringService(
-            loop: loop, targets: targets, version: ServerAssembly.version, logger: logger)
+            loop: loop, targets: targets, history: history, version: ServerAssembly.version, logger: logger)
         self.monitoring = monitoring
         parts.operations = FleetOperationsAdapter(service: service, monitoring: monitoring)
         parts.metrics = { await monitoring.page() }
+        parts.history = { try await monitoring.history($0) }
         parts.observe = { measure in
             monitoring.count(operation: measure.operation, status: measure.status, duration: measure.duration)
         }
@@ -120,6 +124,19 @@ struct ServerAssembly {
             etcd.tls.authorityFile = options.etcdCa
             return try EtcdFleetStore(etcd)
         }
+    }
+
+    /// Each server keeps its own history of metrics, whatever the store; in memory where the store is.
+    private static func history(_ options: ServeCommand, _ logger: Logger) throws -> HistoryKeeper {
+        let tiers = HistoryTier.usual(span: options.historySpan)
+        let settings = MetricHistoryFile.Options(tiers: tiers, maximumByteCount: options.historySize << 20)
+        guard options.store != .memory else {
+            return HistoryKeeper(tiers: tiers, file: try MetricHistoryFile(path: nil, options: settings))
+        }
+        let (file, aside) = try MetricHistoryFile.openOrReplace(
+            path: options.stateDir + "/history.sqlite", options: settings)
+        if let aside { logger.warning("the history of metrics was damaged", metadata: ["moved": "\(aside)"]) }
+        return HistoryKeeper(tiers: tiers, file: file)
     }
 
     private static func verifier(_ options: ServeCommand, _ surroundings: Surroundings) throws -> OIDCVerifier? {

@@ -108,6 +108,14 @@ final class FakeControlPlane: FleetConnection {
 
     func why(_ workload: ResourceReference) async throws -> Explanation { whyAnswer }
     func plan(_ documents: [ResourceDocument]) async throws -> Plan { planAnswer }
+    func snapshot() async throws -> JSONValue {
+        try state.withLock { state in
+            try RecordedFleet(
+                Array(state.resources.values), revision: state.revision, version: "1",
+                at: Timestamp(milliseconds: 1_000_000)
+            ).json
+        }
+    }
     func whoami() async throws -> Identity {
         Identity(subject: "ann", grants: [Grant(.user, project: "research"), Grant(.viewer)], method: "token")
     }

@@ -16,6 +16,7 @@ protocol FleetConnection: Sendable {
     ) -> AsyncThrowingStream<FleetClient.Change, any Error>
     func why(_ workload: ResourceReference) async throws -> Explanation
     func plan(_ documents: [ResourceDocument]) async throws -> Plan
+    func snapshot() async throws -> JSONValue
     func whoami() async throws -> Identity
     /// The certificate of the cluster's authority (PEM).
     func authority() async throws -> String
@@ -28,6 +29,8 @@ extension FleetClient: FleetConnection {
     private struct TokenList: Codable, Sendable {
         var items: [TokenDescription]
     }
+
+    func snapshot() async throws -> JSONValue { try await send(.get, "/api/v1/snapshot") }
 
     func whoami() async throws -> Identity { try await send(.get, "/api/v1/whoami") }
 

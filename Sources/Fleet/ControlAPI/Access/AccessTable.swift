@@ -26,9 +26,10 @@ public enum AccessTarget: Sendable, Hashable, CaseIterable {
     case resource(ResourceKind)
     case tokens
     case auditLog
+    case snapshot
 
     public static let allCases: [AccessTarget] =
-        ResourceKind.allCases.map(AccessTarget.resource) + [.tokens, .auditLog]
+        ResourceKind.allCases.map(AccessTarget.resource) + [.tokens, .auditLog, .snapshot]
 
     /// The target's name in messages.
     var title: String {
@@ -36,6 +37,7 @@ public enum AccessTarget: Sendable, Hashable, CaseIterable {
         case .resource(let kind): kind.rawValue
         case .tokens: "tokens"
         case .auditLog: "the audit log"
+        case .snapshot: "snapshots of the fleet"
         }
     }
 }
@@ -53,6 +55,7 @@ public enum AccessTable {
         case .resource(let kind): roles(verb, kind)
         case .tokens: [.read, .write, .delete].contains(verb) ? admins : []
         case .auditLog: verb == .read ? admins : []
+        case .snapshot: verb == .read ? poolAdmins : []
         }
     }
 

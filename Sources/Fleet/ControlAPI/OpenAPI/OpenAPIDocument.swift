@@ -92,6 +92,8 @@ public enum OpenAPIDocument {
                 "pattern": .string(LabelSelector.pattern),
             ]
         case .text(let max): ["type": "string", "minLength": 1, "maxLength": .integer(Int64(max))]
+        case .span: SchemaWriter.schema(.span)
+        case .moment: ["oneOf": [SchemaWriter.schema(.moment), SchemaWriter.schema(.span)]]
         case .base64(let max): ["type": "string", "pattern": .string("^[A-Za-z0-9_-]{1,\(max)}$")]
         case .entityTag: ["type": "string", "pattern": #"^(|\*|(W/)?"[!#-~]*")$"#]
         }

@@ -36,6 +36,7 @@ enum OpenAPISchemas {
         ("AuditRecord", AuditRecord.fields, "One line of the audit log."),
         ("Explanation", Explanation.fields, "Why a workload is placed as it is, or waits."),
         ("Plan", Plan.fields, "Where workloads would go, and what they would cost."),
+        ("HistoryAnswer", HistoryAnswer.fields, "What a metric's series were over a time, in equal steps."),
         ("VirtualGPUConnection", VirtualGPUConnection.fields, "How a program reaches a vGPU. Secret."),
         ("JoinRequest", JoinRequest.fields, "A node's first words."),
         ("JoinAnswer", JoinAnswer.fields, "What a node needs to send heartbeats."),
@@ -84,6 +85,7 @@ enum OpenAPISchemas {
             ],
         ]
         schemas["WatchEvent"] = watchEvent
+        schemas["FleetSnapshot"] = snapshot
         return schemas
     }
 
@@ -114,6 +116,15 @@ enum OpenAPISchemas {
             "revision": ["type": "integer"], "problem": reference("Problem"),
         ],
     ]
+
+    private static var snapshot: JSONValue {
+        var schema = SchemaWriter.object(
+            RecordedFleet.fields, summary: "All resources that matter to placement, as of one moment.")
+        let kinds = RecordedFleet.kinds.map { reference($0.rawValue) }
+        schema["properties"]?["items"] = ["type": "array", "items": ["oneOf": .list(kinds)]]
+        schema["required"] = .list((schema["required"]?.elements ?? []) + ["items"])
+        return schema
+    }
 
     private static func resource(_ kind: ResourceKind) -> JSONValue {
         var properties: [String: JSONValue] = [

@@ -21,6 +21,10 @@ struct Parameter: Sendable {
         case base64(max: Int)
         /// One entity tag, or `*`.
         case entityTag
+        /// A length of time.
+        case span
+        /// A moment, or how long it is ago.
+        case moment
     }
 
     let name: String
@@ -47,6 +51,12 @@ struct Parameter: Sendable {
         case .base64(let max):
             let isRight = (1...max).contains(value.utf8.count) && value.utf8.allSatisfy(Parameter.isBase64)
             return isRight ? nil : "must be 1 to \(max) of A-Z, a-z, 0-9, - and _"
+        case .span:
+            guard let span = TimeSpan(value), span.milliseconds > 0 else { return "must be a time such as 10s or 5m" }
+            return nil
+        case .moment:
+            let isRight = Timestamp(value) != nil || TimeSpan(value) != nil
+            return isRight ? nil : "must be a moment such as 2026-12-01T12:00:00Z, or how long it is ago, such as 6h"
         case .entityTag: return EntityTag(value) == nil ? "must be an entity tag such as \"17\", or *" : nil
         }
     }
@@ -90,6 +100,16 @@ extension Parameter {
     static let idempotencyKey = Parameter(
         name: "Idempotency-Key", place: .header, form: .text(max: 255),
         summary: "The same request with the same key is done once; the key is good for 24 hours.")
+    static let metric = Parameter(
+        name: "metric", place: .query, form: .text(max: 200), summary: "The metric's name, as on /metrics.")
+    static let since = Parameter(
+        name: "since", place: .query, form: .moment,
+        summary: "From when: a moment, or how long it is ago, such as 6h; 1h without it.")
+    static let until = Parameter(
+        name: "until", place: .query, form: .moment, summary: "Until when, in the same forms; now without it.")
+    static let step = Parameter(
+        name: "step", place: .query, form: .span,
+        summary: "How much time a point takes in, such as 5m; as little as is kept without it.")
     static let after = Parameter(
         name: "after", place: .query, form: .integer(0...Int64.max), summary: "Records behind this number.")
 }

@@ -31,6 +31,12 @@ enum RouteTable {
             problems: [.invalid, .unavailable]
         ) { try await $0.plan($1) },
         Route(
+            method: .get, path: "/api/v1/snapshot", operation: "getSnapshot",
+            summary: "Records all that matters to placement in one document, for `roost simulate`; without secrets.",
+            access: .role(.read, .snapshot), answer: .object("FleetSnapshot"), problems: [.unavailable],
+            isAudited: true
+        ) { try await $0.snapshot($1) },
+        Route(
             method: .post, path: "/api/v1/nodes:join", operation: "joinNode",
             summary: "Lets a node in by a join token, and answers with its certificate or token.", access: .open,
             body: .object("JoinRequest"), answer: .object("JoinAnswer"),
@@ -98,6 +104,12 @@ enum RouteTable {
             summary: "Metrics in Prometheus' text form; needs a role that reads everywhere.",
             access: .role(.read, .resource(.node)), answer: .text("text/plain"), problems: [.unavailable]
         ) { try await $0.metrics($1) },
+        Route(
+            method: .get, path: "/api/v1/history", operation: "getHistory",
+            summary: "Says what a metric's series were over a time; needs a role that reads everywhere.",
+            access: .role(.read, .resource(.node)), parameters: [.metric, .labels, .since, .until, .step],
+            answer: .object("HistoryAnswer"), problems: [.notFound, .unavailable]
+        ) { try await $0.history($1) },
         Route(
             method: .get, path: "/healthz", operation: "getHealth", summary: "Says that the server runs.",
             access: .open,

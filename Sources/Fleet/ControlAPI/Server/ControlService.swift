@@ -1,4 +1,4 @@
-import FleetModel
+public import FleetModel
 public import FleetStore
 import Foundation
 
@@ -28,6 +28,8 @@ public struct ControlParts: Sendable {
     public var checks: [any AdmissionCheck] = []
     /// The Prometheus text of `/metrics`; nil where none is collected.
     public var metrics: (@Sendable () async throws -> String)?
+    /// What metrics were before; nil where nobody keeps it.
+    public var history: (@Sendable (HistoryRequest) async throws -> HistoryAnswer)?
     /// Told of each request.
     public var observe: @Sendable (RequestMeasure) -> Void = { _ in }
     /// The dashboard.

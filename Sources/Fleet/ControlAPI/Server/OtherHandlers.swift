@@ -29,6 +29,18 @@ extension ControlService {
         return try .value(try await parts.operations.plan(workloads))
     }
 
+    func snapshot(_ call: APICall) async throws -> APIAnswer {
+        try call.identity.demand(.read, .snapshot, in: AccessScope(.everywhere))
+        let (entries, revision) = try await storing { () async throws(StoreError) in
+            try await parts.store.listAll(.all)
+        }
+        let documents = try entries.filter { ResourceReference(key: $0.key.text) != nil }
+            .map { try ResourceDocument(stored: $0.value, revision: $0.revision.rawValue) }
+        let recorded = try RecordedFleet(
+            documents, revision: revision.rawValue, version: parts.version, at: parts.surroundings.now())
+        return try .value(recorded.json)
+    }
+
     func connection(_ call: APICall) async throws -> APIAnswer {
         let text = try await seen(.connect, call, .virtualGPU)
         let vgpu = try text.document().resource(VirtualGPUSpec.self)
@@ -100,6 +112,14 @@ extension ControlService {
         }
         let mediaType = "text/plain; version=0.0.4; charset=utf-8"
         return APIAnswer(body: .bytes(Array(try await metrics().utf8), mediaType: mediaType))
+    }
+
+    func history(_ call: APICall) async throws -> APIAnswer {
+        try call.identity.demand(.read, .resource(.node), in: AccessScope(.everywhere))
+        guard let history = parts.history else {
+            throw Problem(.unavailable, "this server keeps no history of metrics").retrying(afterSeconds: 60)
+        }
+        return try .value(try await history(HistoryRequest(call, now: parts.surroundings.now())))
     }
 
     func ready(_ call: APICall) async throws -> APIAnswer {

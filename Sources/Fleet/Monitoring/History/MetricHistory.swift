@@ -1,63 +1,46 @@
 public import FleetModel
 
-/// What series were over the last days, in memory: by the second for minutes, by the minute for hours, by the hour for
-/// weeks. Each value goes into all three, so that nothing has to be moved down later.
+/// What series were over the last days. A value goes into the bucket of the shortest step; a bucket that is over goes
+/// into the next longer one, into memory for rules that look back, and to whoever keeps them in a file.
 public struct MetricHistory: Sendable {
-    /// One step of down-sampling.
-    public struct Tier: Sendable, Hashable {
-        /// How much time a bucket takes in.
-        public var step: TimeSpan
-        /// How many buckets are kept.
-        public var capacity: Int
-
-        /// Describes a step.
-        public init(step: TimeSpan, capacity: Int) {
-            precondition(step.milliseconds > 0 && capacity > 0, "a tier has a step and room")
-            self.step = step
-            self.capacity = capacity
-        }
-
-        var span: TimeSpan { TimeSpan(milliseconds: step.milliseconds * Int64(capacity)) }
-    }
-
-    /// What a series was in one bucket of time.
-    public struct Point: Sendable, Hashable, Codable {
-        /// When the bucket begins.
-        public var start: Timestamp
-        public var minimum: Double
-        public var maximum: Double
-        public var average: Double
-        public var last: Double
-        /// By how much a counter grew.
-        public var growth: Double
-    }
-
-    /// A series: a metric and its labels.
-    struct Key: Hashable, Sendable {
-        let metric: String
-        let labels: [String: String]
-    }
-
     private struct Series: Sendable {
         var rings: [HistoryRing]
+        /// The bucket of each tier that goes on, without those of shorter steps that go on too.
+        var open: [HistoryBucket?]
         var last: Double
         var lastAt: Timestamp
 
-        mutating func add(_ value: Double, growth: Double, _ tiers: [Tier], at moment: Timestamp) {
-            last = value
-            lastAt = moment
-            for index in rings.indices {
-                let number = moment.milliseconds / tiers[index].step.milliseconds
-                rings[index].add(Float(value), growth: Float(growth), bucket: number)
+        /// Ends the open bucket of a tier.
+        ///
+        /// - Returns: What ended by it.
+        mutating func end(_ tier: Int, _ tiers: [HistoryTier], _ name: SeriesName) -> [HistoryRow] {
+            guard let bucket = open[tier] else { return [] }
+            open[tier] = nil
+            rings[tier].append(bucket)
+            let row = HistoryRow(series: name, step: tiers[tier].step, bucket: bucket)
+            return [row] + fold(bucket, of: tier, tiers, name)
+        }
+
+        /// Takes a bucket that is over into the next longer one.
+        ///
+        /// - Returns: What ended by it.
+        mutating func fold(
+            _ bucket: HistoryBucket, of tier: Int, _ tiers: [HistoryTier], _ name: SeriesName
+        ) -> [HistoryRow] {
+            let next = tier + 1
+            guard next < tiers.count else { return [] }
+            var ended: [HistoryRow] = []
+            let factor = tiers[next].step.milliseconds / tiers[tier].step.milliseconds
+            let coarse = bucket.numbered(bucket.number / factor)
+            if let open = open[next], open.number != coarse.number { ended = end(next, tiers, name) }
+            if open[next] == nil {
+                open[next] = coarse
+            } else {
+                open[next]?.merge(coarse)
             }
+            return ended
         }
     }
-
-    /// Two minutes by the second, six hours by the minute, two weeks by the hour: 26 KB for each series at most.
-    public static let defaultTiers = [
-        Tier(step: .seconds(1), capacity: 120), Tier(step: .minutes(1), capacity: 360),
-        Tier(step: .hours(1), capacity: 336),
-    ]
 
     /// What charts of the dashboard need.
     public static let charted: Set<String> = [
@@ -67,11 +50,11 @@ public struct MetricHistory: Sendable {
         Metric.projectCompute.name, Metric.projectFairShare.name,
     ]
 
-    /// How long a series is kept that nobody tells of any more.
+    /// How long a series stays in memory that nobody tells of any more.
     private static let absence = TimeSpan.hours(24)
 
-    /// The steps, finest first.
-    public let tiers: [Tier]
+    /// The steps, the shortest first.
+    public let tiers: [HistoryTier]
     /// How many series are kept at most.
     public let seriesMax: Int
     /// How many values were left out since there were too many series.
@@ -79,22 +62,29 @@ public struct MetricHistory: Sendable {
 
     private let charted: Set<String>
     private var neededByRules: Set<String> = []
-    private var series: [Key: Series] = [:]
+    private var series: [SeriesName: Series] = [:]
+    private var ended: [HistoryRow] = []
     private var sweptAt: Timestamp?
 
-    /// Remembers nothing yet.
+    /// Remembers nothing yet. Each tier's step is a multiple of the one before it.
     public init(
-        tracking metrics: Set<String> = MetricHistory.charted, tiers: [Tier] = MetricHistory.defaultTiers,
+        tracking metrics: Set<String> = MetricHistory.charted, tiers: [HistoryTier] = HistoryTier.usual(),
         seriesMax: Int = 8192
     ) {
         precondition(!tiers.isEmpty, "a history has tiers")
+        for (short, long) in zip(tiers, tiers.dropFirst()) {
+            precondition(long.step > short.step && long.step.milliseconds % short.step.milliseconds == 0)
+        }
         charted = metrics
-        self.tiers = tiers.sorted { $0.step < $1.step }
+        self.tiers = tiers
         self.seriesMax = seriesMax
     }
 
-    /// How many series are kept.
+    /// How many series are in memory.
     public var seriesCount: Int { series.count }
+
+    /// The metrics that are kept.
+    public var metrics: Set<String> { charted.union(neededByRules) }
 
     // MARK: - Recording
 
@@ -109,29 +99,64 @@ public struct MetricHistory: Sendable {
 
     /// Takes in the samples of a moment. Moments never go back.
     public mutating func record(_ samples: FleetSamples, at moment: Timestamp) {
-        for metric in charted.union(neededByRules) {
+        endBuckets(at: moment)
+        for metric in metrics {
             guard let family = samples[metric], family.metric.kind != .info else { continue }
             for sample in family.samples where sample.value.isFinite {
-                record(sample.value, Key(metric: metric, labels: family.labels(of: sample)), at: moment)
+                record(sample.value, SeriesName(metric: metric, labels: family.labels(of: sample)), at: moment)
             }
         }
         sweep(at: moment)
     }
 
-    private mutating func record(_ value: Double, _ key: Key, at moment: Timestamp) {
-        guard let index = series.index(forKey: key) else {
+    /// The buckets that ended since this was last asked, the shortest steps of a series first.
+    public mutating func takeEnded() -> [HistoryRow] {
+        defer { ended = [] }
+        return ended
+    }
+
+    private mutating func record(_ value: Double, _ name: SeriesName, at moment: Timestamp) {
+        let number = tiers[0].number(of: moment)
+        guard let index = series.index(forKey: name) else {
             guard series.count < seriesMax else {
                 droppedCount += 1
                 return
             }
-            var new = Series(rings: tiers.map { HistoryRing(capacity: $0.capacity) }, last: value, lastAt: moment)
-            new.add(value, growth: 0, tiers, at: moment)
-            series[key] = new
+            var new = empty(last: value, at: moment)
+            new.open[0] = HistoryBucket(number: number, value: Float(value))
+            series[name] = new
             return
         }
         let last = series.values[index].last
         // A counter that is smaller than before has started again from 0.
-        series.values[index].add(value, growth: value >= last ? value - last : value, tiers, at: moment)
+        let growth = value >= last ? value - last : value
+        let measured = HistoryBucket(number: number, value: Float(value), growth: Float(growth))
+        if series.values[index].open[0] == nil {
+            series.values[index].open[0] = measured
+        } else {
+            series.values[index].open[0]?.merge(measured)
+        }
+        series.values[index].last = value
+        series.values[index].lastAt = moment
+    }
+
+    private func empty(last: Double, at moment: Timestamp) -> Series {
+        Series(
+            rings: tiers.map { HistoryRing(capacity: $0.recentCount) },
+            open: Array(repeating: nil, count: tiers.count), last: last, lastAt: moment)
+    }
+
+    private mutating func endBuckets(at moment: Timestamp) {
+        let current = tiers.map { $0.number(of: moment) }
+        // Not over its indices: they would hold a copy of all series while these change.
+        var index = series.startIndex
+        while index != series.endIndex {
+            for tier in tiers.indices {
+                guard let bucket = series.values[index].open[tier], bucket.number < current[tier] else { continue }
+                ended += series.values[index].end(tier, tiers, series[index].key)
+            }
+            series.formIndex(after: &index)
+        }
     }
 
     private mutating func sweep(at moment: Timestamp) {
@@ -144,41 +169,68 @@ public struct MetricHistory: Sendable {
         series = series.filter { moment - $0.value.lastAt < MetricHistory.absence }
     }
 
-    // MARK: - Asking
+    // MARK: - After a restart
 
-    /// A series' points from one moment to another, in the finest step that reaches back far enough, or in the step
-    /// that is asked for.
-    public func points(
-        of metric: String, labels: [String: String], from start: Timestamp, to end: Timestamp, step: TimeSpan? = nil
-    ) -> [Point] {
-        guard let found = series[Key(metric: metric, labels: labels)], start <= end else { return [] }
-        let wanted = tiers.firstIndex { tier in
-            step.map { tier.step >= $0 } ?? (tier.span >= end - start)
-        }
-        let index = wanted ?? tiers.count - 1
-        let length = tiers[index].step.milliseconds
-        let range = start.milliseconds / length...end.milliseconds / length
-        return found.rings[index].buckets(in: range).map { bucket in
-            Point(
-                start: Timestamp(milliseconds: bucket.number * length), minimum: Double(bucket.minimum),
-                maximum: Double(bucket.maximum), average: Double(bucket.average), last: Double(bucket.last),
-                growth: Double(bucket.growth))
+    /// Takes in what a file kept, before anything is recorded: a series' rows of each step in the order of time.
+    /// Buckets of longer steps that went on when the file was left are put together again out of the shorter ones.
+    public mutating func restore(_ rows: [HistoryRow]) {
+        precondition(series.isEmpty, "a history is restored before it records")
+        for (name, own) in Dictionary(grouping: rows, by: \.series) where series.count < seriesMax {
+            var one = empty(last: 0, at: Timestamp(milliseconds: 0))
+            let byTier = tiers.map { tier in own.filter { $0.step == tier.step }.map(\.bucket) }
+            for (tier, buckets) in byTier.enumerated() {
+                for bucket in buckets { one.rings[tier].append(bucket) }
+                guard let newest = buckets.last else { continue }
+                let start = Timestamp(milliseconds: newest.number * tiers[tier].step.milliseconds)
+                guard start >= one.lastAt else { continue }
+                one.lastAt = start
+                one.last = Double(newest.last)
+            }
+            let known = one.rings.map { $0.newest?.number ?? .min }
+            // From the longest down: what the shorter ones end on the way is then already part of the longer ones.
+            for next in tiers.indices.dropFirst().reversed() {
+                let factor = tiers[next].step.milliseconds / tiers[next - 1].step.milliseconds
+                for bucket in byTier[next - 1] where bucket.number / factor > known[next] {
+                    ended += one.fold(bucket, of: next - 1, tiers, name)
+                }
+            }
+            series[name] = one
         }
     }
 
-    /// The labels of all series of a metric, in no order.
-    public func labels(of metric: String) -> [[String: String]] {
-        series.keys.filter { $0.metric == metric }.map(\.labels)
+    // MARK: - Asking
+
+    /// The buckets of a metric that go on, by their labels, as buckets of a tier.
+    public func openBuckets(of metric: String, tier: Int) -> [[String: String]: HistoryBucket] {
+        var found: [[String: String]: HistoryBucket] = [:]
+        for (name, one) in series where name.metric == metric {
+            // Of the longer ones only shorter ones that belong to the same bucket are a part.
+            var sum: HistoryBucket?
+            for lower in stride(from: tier, through: 0, by: -1) {
+                guard let open = one.open[lower] else { continue }
+                let factor = tiers[tier].step.milliseconds / tiers[lower].step.milliseconds
+                let part = open.numbered(open.number / factor)
+                if sum?.number == part.number { sum?.merge(part) } else { sum = part }
+            }
+            found[name.labels] = sum
+        }
+        return found
     }
 
     /// By how much a counter grew over a span that ends at a moment; nil where the series is not known.
     public func growth(
         of metric: String, labels: [String: String], over span: TimeSpan, at moment: Timestamp
     ) -> Double? {
-        guard let found = series[Key(metric: metric, labels: labels)] else { return nil }
-        let index = tiers.firstIndex { $0.span >= span } ?? tiers.count - 1
-        let length = tiers[index].step.milliseconds
-        let start = (moment.milliseconds - span.milliseconds) / length + 1
-        return found.rings[index].growth(from: start)
+        guard let found = series[SeriesName(metric: metric, labels: labels)] else { return nil }
+        let reach = tiers.firstIndex { $0.step.milliseconds * Int64($0.recentCount) >= span.milliseconds }
+        let tier = reach ?? tiers.count - 1
+        let step = tiers[tier].step.milliseconds
+        let start = (moment.milliseconds - span.milliseconds) / step + 1
+        var sum = found.rings[tier].growth(from: start)
+        for lower in 0...tier {
+            guard let open = found.open[lower] else { continue }
+            if open.number * tiers[lower].step.milliseconds >= start * step { sum += Double(open.growth) }
+        }
+        return sum
     }
 }
