@@ -171,6 +171,29 @@ struct WatchTests {
         }
     }
 
+    @Test("Who sent watches is looked up once for all that ask meanwhile; a store that is away ends none")
+    func senders() async throws {
+        let (gates, gate) = AsyncStream<Void>.makeStream()
+        let looks = Mutex(0)
+        let checks = SenderChecks { authorization in
+            looks.withLock { $0 += 1 }
+            for await _ in gates {}
+            if authorization == "gone" { throw Problem(.unauthenticated, "revoked") }
+            if authorization == "away" { throw Problem(.unavailable, "the store: no answer") }
+        }
+        async let first: Void = checks.check("known")
+        try await poll { looks.withLock { $0 } == 1 }
+        async let second: Void = checks.check("known")
+        try await poll { await checks.waiterCount(of: "known") == 2 }
+        gate.finish()
+        _ = try await (first, second)
+        #expect(looks.withLock { $0 } == 1)
+        await #expect(throws: Problem.self) { try await checks.check("gone") }
+        try await checks.check("away")
+        try await checks.check("known")
+        #expect(looks.withLock { $0 } == 4, "no outcome is kept")
+    }
+
     @Test("A watcher sees its own projects alone, and ends when its token is revoked")
     func revoked() async throws {
         let fixture = try await APIFixture()

@@ -51,6 +51,7 @@ final class ControlService: Sendable {
     let parts: ControlParts
     let tokens: TokenStore
     let fans: [ResourceKind: WatchFan]
+    let senders: SenderChecks
     let writer: ResourceWriter
     let reader: ResourceReader
     let scopes: AccessScopes
@@ -62,6 +63,9 @@ final class ControlService: Sendable {
             uniqueKeysWithValues: ResourceKind.allCases.map {
                 ($0, WatchFan($0, store: parts.store, surroundings: parts.surroundings, limits: limits))
             })
+        senders = SenderChecks { [authenticator = parts.authenticator] authorization in
+            _ = try await authenticator.identity(authorization: authorization)
+        }
         writer = ResourceWriter(
             store: parts.store, surroundings: parts.surroundings,
             checks: [ReferenceCheck(store: parts.store)] + parts.checks)

@@ -80,10 +80,10 @@ extension ControlService {
             start = revision.rawValue
         }
         let reader = try fan.join(after: start ?? 0)
-        let authenticator = parts.authenticator
-        let authorization = call.authorization
-        let stream = WatchStream(fan: fan, reader: reader, selection: selection, head: head) {
-            _ = try await authenticator.identity(authorization: authorization)
+        let stream = WatchStream(
+            fan: fan, reader: reader, selection: selection, head: head
+        ) { [senders, authorization = call.authorization] in
+            try await senders.check(authorization)
         }
         return APIAnswer(body: .stream(stream))
     }
