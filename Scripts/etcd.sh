@@ -29,5 +29,6 @@ print(*[s.getsockname()[1] for s in sockets])')
 
 # stop_etcd: ends it, if it was started.
 stop_etcd() {
-    if [ -n "$etcd_pid" ]; then kill -9 "$etcd_pid" 2>/dev/null || true; fi
+    [ -n "$etcd_pid" ] || return 0
+    { kill -9 "$etcd_pid" && wait "$etcd_pid"; } 2>/dev/null || true
 }

@@ -82,12 +82,19 @@ def spread(server, watchers, rounds):
         names = {watcher.fileno(): watcher for watcher in watchers}
         for number in names:
             poller.register(number, select.EPOLLIN)
+        received = dict.fromkeys(names, b"")
         wanted = f'"round":"{index}"'.encode()
         while names:
-            for number, _ in poller.poll(20):
-                if wanted in names[number].recv(65536):
+            ready = poller.poll(60)
+            if not ready:
+                raise SystemExit(f"{len(names)} watches did not hear of a change within a minute")
+            for number, _ in ready:
+                received[number] += names[number].recv(65536) or b"END"
+                if wanted in received[number]:
                     poller.unregister(number)
                     del names[number]
+                elif received[number].endswith(b"END"):
+                    raise SystemExit(f"a watch ended: {received[number][-1000:].decode()}")
         poller.close()
         times.append((time.perf_counter() - start) * 1000)
     return sorted(times)

@@ -171,6 +171,29 @@ struct WatchTests {
         }
     }
 
+    @Test("Who sent watches is looked up once for all that ask meanwhile; a store that is away ends none")
+    func senders() async throws {
+        let (gates, gate) = AsyncStream<Void>.makeStream()
+        let looks = Mutex(0)
+        let checks = SenderChecks { credentials in
+            looks.withLock { $0 += 1 }
+            for await _ in gates {}
+            if credentials.authorization == "gone" { throw Problem(.unauthenticated, "revoked") }
+            if credentials.authorization == "away" { throw Problem(.unavailable, "the store: no answer") }
+        }
+        async let first: Void = checks.check(Credentials(authorization: "known"))
+        try await poll { looks.withLock { $0 } == 1 }
+        async let second: Void = checks.check(Credentials(authorization: "known"))
+        try await poll { await checks.waiterCount(of: Credentials(authorization: "known")) == 2 }
+        gate.finish()
+        _ = try await (first, second)
+        #expect(looks.withLock { $0 } == 1)
+        await #expect(throws: Problem.self) { try await checks.check(Credentials(authorization: "gone")) }
+        try await checks.check(Credentials(authorization: "away"))
+        try await checks.check(Credentials(authorization: "known"))
+        #expect(looks.withLock { $0 } == 4, "no outcome is kept")
+    }
+
     @Test("A watcher sees its own projects alone, and ends when its token is revoked")
     func revoked() async throws {
         let fixture = try await APIFixture()

@@ -92,11 +92,7 @@ struct ServerAssembly {
         var configuration = ServiceGroupConfiguration(
             services: [control, monitoring, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = ServerAssembly.lastSpan
-        do {
-            try await ServiceGroup(configuration: configuration).run()
-        } catch is CancellationError {
-            logger.warning("ended before the last requests were answered")
-        }
+        try await ServiceGroup(configuration: configuration).run()
         await store.close()
     }
 

@@ -1,7 +1,7 @@
 public import FleetModel
 
 /// By what the sender of a request is known.
-struct Credentials: Sendable {
+struct Credentials: Sendable, Hashable {
     /// The `Authorization` header's value.
     var authorization: String?
     /// The certificate by which the client's end of the connection was verified (DER).

@@ -55,6 +55,7 @@ final class ControlService: Sendable {
     let parts: ControlParts
     let tokens: TokenStore
     let fans: [ResourceKind: WatchFan]
+    let senders: SenderChecks
     let writer: ResourceWriter
     let reader: ResourceReader
     let scopes: AccessScopes
@@ -66,6 +67,9 @@ final class ControlService: Sendable {
             uniqueKeysWithValues: ResourceKind.allCases.map {
                 ($0, WatchFan($0, store: parts.store, surroundings: parts.surroundings, limits: limits))
             })
+        senders = SenderChecks { [authenticator = parts.authenticator] credentials in
+            _ = try await authenticator.identity(credentials)
+        }
         writer = ResourceWriter(
             store: parts.store, surroundings: parts.surroundings,
             checks: [ReferenceCheck(store: parts.store)] + parts.checks)

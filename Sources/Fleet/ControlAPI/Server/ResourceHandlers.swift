@@ -80,10 +80,10 @@ extension ControlService {
             start = revision.rawValue
         }
         let reader = try fan.join(after: start ?? 0)
-        let authenticator = parts.authenticator
-        let credentials = call.credentials
-        let stream = WatchStream(fan: fan, reader: reader, selection: selection, head: head) {
-            _ = try await authenticator.identity(credentials)
+        let stream = WatchStream(
+            fan: fan, reader: reader, selection: selection, head: head
+        ) { [senders, credentials = call.credentials] in
+            try await senders.check(credentials)
         }
         return APIAnswer(body: .stream(stream))
     }
