@@ -171,7 +171,14 @@ let runtimeTargets: [Target] = [
     // It decides often, and its tests look at thousands of states.
     module("Admission", .fleet, settings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     module("Scheduling", .fleet, settings: optimized),
-    module("ControlPlane", .fleet, uses: ["FleetModel", "FleetStore", "Scheduling", "Admission", log]),
+    module("Traces", .fleet, uses: ["FleetModel", "FleetStore"]),
+    module(
+        "SpanExport", .fleet,
+        uses: [
+            "Traces", "FleetModel", httpClient, lifecycle, log, .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+        ]),
+    module("ControlPlane", .fleet, uses: ["FleetModel", "FleetStore", "Scheduling", "Admission", "Traces", log]),
     module("Manifests", .fleet, uses: ["FleetModel", .product(name: "Yams", package: "Yams")]),
     module(
         "FleetClient", .fleet,
@@ -184,7 +191,8 @@ let runtimeTargets: [Target] = [
     module(
         "ControlAPI", .fleet,
         uses: [
-            "FleetModel", "FleetStore", hummingbird, .product(name: "HummingbirdCore", package: "hummingbird"),
+            "FleetModel", "FleetStore", "Traces", hummingbird,
+            .product(name: "HummingbirdCore", package: "hummingbird"),
             .product(name: "HummingbirdTLS", package: "hummingbird"), httpTypes, httpClient, lifecycle, crypto, jwt,
             .product(name: "X509", package: "swift-certificates"), .product(name: "SwiftASN1", package: "swift-asn1"),
             log,
@@ -193,7 +201,7 @@ let runtimeTargets: [Target] = [
         "roost-server", .fleet,
         uses: [
             "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
-            "SQLiteHistory", "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
+            "SQLiteHistory", "SpanExport", "Traces", "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]),
     module(
@@ -253,6 +261,9 @@ let runtimeTargets: [Target] = [
     tests("Manifests", uses: ["Manifests", "FleetModel"]),
     tests("CLICommands", uses: ["CLICommands", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
     tests("Monitoring", uses: ["Monitoring", "SQLiteHistory", "FleetStore", "FleetModel"]),
+    tests(
+        "Traces",
+        uses: ["Traces", "SpanExport", "FleetModel", "FleetStore", hummingbird, lifecycle, log]),
     tests("Tidy", uses: []),
 ]
 

@@ -9,6 +9,8 @@ import Monitoring
 import SQLiteFleetStore
 import SQLiteHistory
 import ServiceLifecycle
+import SpanExport
+import Traces
 import UnixSignals
 
 /// Puts the server's parts together.
@@ -19,6 +21,7 @@ struct ServerAssembly {
     private let server: ControlServer
     private let control: ControlLoopService
     private let monitoring: MonitoringService
+    private let exporter: OTLPExporter?
     private let logger: Logger
 
     init(_ options: ServeCommand, address: ListenAddress, logger: Logger) async throws {
@@ -27,9 +30,17 @@ struct ServerAssembly {
         var listening = ListenSettings(address: address)
         listening.isOpen = options.open
         (listening.certificatePath, listening.keyPath) = try ServerAssembly.certificate(options, address: address)
-        let store = try ServerAssembly.store(options)
-        self.store = store
         let surroundings = Surroundings.real
+        let environment = MachineEnvironment()
+        let identity = "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())"
+        let tracing = try TracingOptions(
+            endpoint: options.otlpEndpoint, environment: ProcessInfo.processInfo.environment,
+            version: ServerAssembly.version, instance: identity)
+        let spans = tracing.map { _ in SpanQueue(random: { environment.random() }) }
+        exporter = tracing.flatMap { tracing in spans.map { OTLPExporter($0, tracing.settings, logger: logger) } }
+        let plain = try ServerAssembly.store(options)
+        let store = spans.map { TracedFleetStore(plain, $0) { environment.now() } } ?? plain
+        self.store = store
         let tokens = TokenStore(store: store, surroundings: surroundings)
         let audit = try AuditLog(folder: options.stateDir, surroundings: surroundings)
         logger.info(
@@ -47,28 +58,29 @@ struct ServerAssembly {
         if let folder = options.dashboard ?? ServerAssembly.installedDashboard() {
             parts.dashboard = try DashboardFiles(folder: folder)
         }
-        let environment = MachineEnvironment()
         var settings = FleetCore.Settings()
         settings.nodes.leaseSpan = options.lease
         settings.nodes.lossSpan = options.loss
-        let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger)
+        let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger, spans: spans)
         let service = FleetService(loop: loop, store: store, environment: environment, leaseSpan: options.lease)
         let targets = AlertTargets(
             alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "http://\(address)")
         let history = try ServerAssembly.history(options, logger)
         let monitoring = MonitoringService(
-            loop: loop, targets: targets, history: history, version: ServerAssembly.version, logger: logger)
+            loop: loop, targets: targets, history: history, spans: spans, version: ServerAssembly.version,
+            logger: logger)
         self.monitoring = monitoring
         parts.operations = FleetOperationsAdapter(service: service, monitoring: monitoring)
         parts.metrics = { await monitoring.page() }
+        parts.spans = spans
+        if spans != nil { parts.checks.append(TraceAnnotation()) }
         parts.history = { try await monitoring.history($0) }
         parts.observe = { measure in
             monitoring.count(operation: measure.operation, status: measure.status, duration: measure.duration)
         }
         let candidate = try Candidate(
             store: store, election: "control",
-            identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",
-            clock: ContinuousClock())
+            identity: identity, clock: ContinuousClock())
         control = ControlLoopService(loop: loop, candidate: candidate, logger: logger)
         let scheme = listening.certificatePath == nil ? "http" : "https"
         server = try ControlServer(parts, listening: listening, logger: logger) { port in
@@ -79,9 +91,11 @@ struct ServerAssembly {
 
     /// Serves until a signal ends it.
     func run() async throws {
+        // What ends last begins first: spans of the end go out too.
+        let services: [any Service] = (exporter.map { [$0] } ?? []) + [control, monitoring, server]
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
-                services: [control, monitoring, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
+                services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger))
         try await group.run()
         await store.close()
     }
