@@ -175,7 +175,14 @@ let runtimeTargets: [Target] = [
     // It decides often, and its tests look at thousands of states.
     module("Admission", .fleet, settings: strict + [.unsafeFlags(["-O"], .when(configuration: .debug))]),
     module("Scheduling", .fleet, settings: optimized),
-    module("ControlPlane", .fleet, uses: ["FleetModel", "FleetStore", "Scheduling", "Admission", log]),
+    module("Traces", .fleet, uses: ["FleetModel", "FleetStore"]),
+    module(
+        "SpanExport", .fleet,
+        uses: [
+            "Traces", "FleetModel", httpClient, lifecycle, log, .product(name: "NIOCore", package: "swift-nio"),
+            .product(name: "NIOHTTP1", package: "swift-nio"),
+        ]),
+    module("ControlPlane", .fleet, uses: ["FleetModel", "FleetStore", "Scheduling", "Admission", "Traces", log]),
     module("Certificates", .fleet, uses: ["FleetModel", crypto] + x509),
     module("Manifests", .fleet, uses: ["FleetModel", .product(name: "Yams", package: "Yams")]),
     module(
@@ -189,7 +196,7 @@ let runtimeTargets: [Target] = [
     module(
         "ControlAPI", .fleet,
         uses: [
-            "Certificates", "FleetModel", "FleetStore", hummingbird,
+            "Certificates", "FleetModel", "FleetStore", "Traces", hummingbird,
             .product(name: "HummingbirdCore", package: "hummingbird"),
             .product(name: "HummingbirdTLS", package: "hummingbird"), httpTypes, httpClient, lifecycle, crypto, jwt,
             log,
@@ -198,7 +205,7 @@ let runtimeTargets: [Target] = [
         "roost-server", .fleet,
         uses: [
             "Certificates", "ControlAPI", "ControlPlane", "Monitoring", "FleetModel", "FleetStore", "SQLiteFleetStore",
-            "SQLiteHistory", "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
+            "SQLiteHistory", "SpanExport", "Traces", "EtcdFleetStore", arguments, log, lifecycle, signals, httpClient,
             .product(name: "NIOCore", package: "swift-nio"), .product(name: "NIOHTTP1", package: "swift-nio"),
         ]),
     module(
@@ -265,6 +272,9 @@ let runtimeTargets: [Target] = [
         uses: ["CLICommands", "Certificates", "NodeAgent", "NodeModel", "FleetModel", "FleetClient", "Manifests"]),
     tests("FleetClient", uses: ["FleetClient", "FleetModel", httpClient]),
     tests("Monitoring", uses: ["Monitoring", "SQLiteHistory", "FleetStore", "FleetModel"]),
+    tests(
+        "Traces",
+        uses: ["Traces", "SpanExport", "FleetModel", "FleetStore", hummingbird, lifecycle, log]),
     tests("Tidy", uses: []),
 ]
 

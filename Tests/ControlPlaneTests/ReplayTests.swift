@@ -64,10 +64,13 @@ struct ReplayTests {
     func additions() throws {
         let fleet = fleet()
         let before = try recorded(fleet)
-        submit(fleet)
         var options = FleetReplay.Options()
-        options.additions = fleet.stored.values.filter { $0.kind == .workload }.sorted { $0.reference < $1.reference }
-        fleet.run(seconds: 5)
+        for (index, compute) in ["40%", "70%", "20%", "100%", "60%", "10%", "50%"].enumerated() {
+            let name = "w\(9 - index)"
+            fleet.workload(name, replicas: index == 2 ? 3 : 1, compute: compute, memory: "8GiB")
+            options.additions += fleet.stored.values.filter { $0.reference.name == name && $0.kind == .workload }
+            fleet.run(seconds: 2)
+        }
         let report = try FleetReplay(before, options).run()
         #expect(places(report.moves) == places(fleet))
     }

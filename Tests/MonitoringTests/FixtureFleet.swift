@@ -56,6 +56,7 @@ enum FixtureFleet {
         counters.observeDecision(seconds: 0.0007)
         counters.countEviction(reason: "Preempted")
         counters.countNotification(arrived: true)
+        counters.setSpans(exported: 512, dropped: 3, failed: 0)
         return counters
     }
 

@@ -10,6 +10,7 @@ import NIOHTTP1
 import SQLiteHistory
 import ServiceLifecycle
 import Synchronization
+import Traces
 
 /// Where alerts go.
 struct AlertTargets: Sendable {
@@ -44,13 +45,18 @@ final class MonitoringService: Service {
     private let loop: ControlLoop
     private let targets: AlertTargets
     private let kept: HistoryKeeper
+    private let spans: SpanQueue?
     private let version: String
     private let logger: Logger
     private let state: Mutex<State>
 
-    init(loop: ControlLoop, targets: AlertTargets, history: HistoryKeeper, version: String, logger: Logger) {
+    init(
+        loop: ControlLoop, targets: AlertTargets, history: HistoryKeeper, spans: SpanQueue?, version: String,
+        logger: Logger
+    ) {
         self.loop = loop
         kept = history
+        self.spans = spans
         state = Mutex(State(history: MetricHistory(tiers: history.tiers)))
         self.targets = targets
         self.version = version
@@ -73,10 +79,16 @@ final class MonitoringService: Service {
     func page() async -> String {
         let snapshot = await snapshot(at: MachineEnvironment().now())
         return state.withLock { state in
-            MetricsPage.text(
+            countSpans(&state)
+            return MetricsPage.text(
                 snapshot: snapshot, telemetry: state.telemetry, counters: state.counters,
                 alerts: state.evaluator.alerts, format: .prometheus)
         }
+    }
+
+    private func countSpans(_ state: inout State) {
+        guard let counts = spans?.counts else { return }
+        state.counters.setSpans(exported: counts.exported, dropped: counts.dropped, failed: counts.failed)
     }
 
     private func snapshot(at now: Timestamp) async -> FleetSnapshot {
@@ -113,6 +125,7 @@ final class MonitoringService: Service {
         let names = Set(own.map(\.metadata.name))
         let rules = own + DefaultRules.all.filter { !names.contains($0.metadata.name) }
         let (notifications, firing, ended) = state.withLock { state in
+            countSpans(&state)
             let samples = FleetSamples(
                 snapshot: snapshot, telemetry: state.telemetry, counters: state.counters,
                 alerts: state.evaluator.alerts)

@@ -68,6 +68,9 @@ struct ServeCommand: AsyncParsableCommand {
     @Option(help: "An address that is sent new and resolved alerts.")
     var alertWebhook: String?
 
+    @Option(help: "Where spans go as OTLP over HTTP, such as http://127.0.0.1:4318; OTEL_EXPORTER_OTLP_ENDPOINT too.")
+    var otlpEndpoint: String?
+
     @Option(help: "How far the history of metrics reaches back.", transform: ServeCommand.historySpan)
     var historySpan = TimeSpan.hours(30 * 24)
 

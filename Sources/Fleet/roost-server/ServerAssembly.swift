@@ -10,6 +10,8 @@ import Monitoring
 import SQLiteFleetStore
 import SQLiteHistory
 import ServiceLifecycle
+import SpanExport
+import Traces
 import UnixSignals
 
 /// Puts the server's parts together.
@@ -22,6 +24,7 @@ struct ServerAssembly {
     private let server: ControlServer
     private let control: ControlLoopService
     private let monitoring: MonitoringService
+    private let exporter: OTLPExporter?
     private let logger: Logger
 
     init(_ options: ServeCommand, address: ListenAddress, logger: Logger) async throws {
@@ -29,9 +32,17 @@ struct ServerAssembly {
         try ServerAssembly.makeFolder(options.stateDir)
         var listening = ListenSettings(address: address)
         listening.isOpen = options.open
-        let store = try ServerAssembly.store(options)
-        self.store = store
         let surroundings = Surroundings.real
+        let environment = MachineEnvironment()
+        let identity = "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())"
+        let tracing = try TracingOptions(
+            endpoint: options.otlpEndpoint, environment: ProcessInfo.processInfo.environment,
+            version: ServerAssembly.version, instance: identity)
+        let spans = tracing.map { _ in SpanQueue(random: { environment.random() }) }
+        exporter = tracing.flatMap { tracing in spans.map { OTLPExporter($0, tracing.settings, logger: logger) } }
+        let plain = try ServerAssembly.store(options)
+        let store = spans.map { TracedFleetStore(plain, $0) { environment.now() } } ?? plain
+        self.store = store
         let authority = try await ClusterAuthority.ensure(in: store, surroundings: surroundings)
         try PrivateFile.write(authority.certificatePEM, to: options.stateDir + "/ca.pem")
         listening.identity = try ServerIdentity(options, address: address, authority: authority)
@@ -57,29 +68,30 @@ struct ServerAssembly {
         if let folder = options.dashboard ?? ServerAssembly.installedDashboard() {
             parts.dashboard = try DashboardFiles(folder: folder)
         }
-        let environment = MachineEnvironment()
         var settings = FleetCore.Settings()
         settings.nodes.leaseSpan = options.lease
         settings.nodes.lossSpan = options.loss
-        let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger)
+        let loop = ControlLoop(store: store, settings: settings, environment: environment, log: logger, spans: spans)
         let service = FleetService(loop: loop, store: store, environment: environment, leaseSpan: options.lease)
         let scheme = listening.identity == nil ? "http" : "https"
         let targets = AlertTargets(
             alertmanager: options.alertmanager, webhook: options.alertWebhook, origin: "\(scheme)://\(address)")
         let history = try ServerAssembly.history(options, logger)
         let monitoring = MonitoringService(
-            loop: loop, targets: targets, history: history, version: ServerAssembly.version, logger: logger)
+            loop: loop, targets: targets, history: history, spans: spans, version: ServerAssembly.version,
+            logger: logger)
         self.monitoring = monitoring
         parts.operations = FleetOperationsAdapter(service: service, monitoring: monitoring)
         parts.metrics = { await monitoring.page() }
+        parts.spans = spans
+        if spans != nil { parts.checks.append(TraceAnnotation()) }
         parts.history = { try await monitoring.history($0) }
         parts.observe = { measure in
             monitoring.count(operation: measure.operation, status: measure.status, duration: measure.duration)
         }
         let candidate = try Candidate(
             store: store, election: "control",
-            identity: "\(ProcessInfo.processInfo.processIdentifier)-\(environment.random())",
-            clock: ContinuousClock())
+            identity: identity, clock: ContinuousClock())
         control = ControlLoopService(loop: loop, candidate: candidate, logger: logger)
         server = try ControlServer(parts, listening: listening, logger: logger) { port in
             let listening = ListenAddress(host: address.host, port: port)
@@ -89,8 +101,10 @@ struct ServerAssembly {
 
     /// Serves until a signal ends it.
     func run() async throws {
+        // What ends last begins first: spans of the end go out too.
+        let services: [any Service] = (exporter.map { [$0] } ?? []) + [control, monitoring, server]
         var configuration = ServiceGroupConfiguration(
-            services: [control, monitoring, server], gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
+            services: services, gracefulShutdownSignals: [.sigterm, .sigint], logger: logger)
         configuration.maximumGracefulShutdownDuration = ServerAssembly.lastSpan
         try await ServiceGroup(configuration: configuration).run()
         await store.close()

@@ -75,7 +75,8 @@ public enum OpenAPIDocument {
     private static func parameter(_ parameter: Parameter) -> JSONValue {
         [
             "name": .string(parameter.name), "in": .string(parameter.place.rawValue),
-            "required": .boolean(parameter.place == .path), "description": .string(parameter.summary),
+            "required": .boolean(parameter.place == .path || parameter.isRequired),
+            "description": .string(parameter.summary),
             "schema": schema(parameter.form),
         ]
     }

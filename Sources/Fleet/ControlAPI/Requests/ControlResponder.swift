@@ -36,15 +36,23 @@ struct ControlResponder: HTTPResponder {
     let isEncrypted: Bool
 
     /// What is known of a request while it is answered.
-    private struct Progress {
+    struct Progress {
         var route: Route?
+        /// The project that the address names, as a name that may be one.
+        var project: String?
         var identity: Identity?
     }
 
     func respond(to request: Request, context: ControlContext) async throws -> Response {
+        var progress = Progress()
+        guard let spans = service.parts.spans else { return await answer(request, context, &progress) }
+        return await traced(request, context, spans)
+    }
+
+    /// Answers a request, whatever comes of it.
+    func answer(_ request: Request, _ context: ControlContext, _ progress: inout Progress) async -> Response {
         let begin = ContinuousClock.now
         let requestID = ControlResponder.requestID(request, random: service.parts.surroundings.random)
-        var progress = Progress()
         var answer: APIAnswer
         do {
             answer = try await handle(request, context, requestID, &progress)
@@ -92,6 +100,7 @@ struct ControlResponder: HTTPResponder {
             else { continue }
             throw Problem(.badRequest, "the address's \(name) \(reason)")
         }
+        progress.project = parameters["project"]
         let query = try APICall.checked(query: request.uri.query, of: route)
         let headers = try APICall.checked(headers: request.headers, of: route)
         if request.method == .head, query["watch"] == "true" {

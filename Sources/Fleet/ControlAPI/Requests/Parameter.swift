@@ -31,6 +31,8 @@ struct Parameter: Sendable {
     let place: Place
     let form: Form
     let summary: String
+    /// Whether a query must have it; paths always do.
+    var isRequired = false
 
     /// Why a value is wrong; nil where it is right.
     func objection(to value: String) -> String? {
@@ -101,7 +103,8 @@ extension Parameter {
         name: "Idempotency-Key", place: .header, form: .text(max: 255),
         summary: "The same request with the same key is done once; the key is good for 24 hours.")
     static let metric = Parameter(
-        name: "metric", place: .query, form: .text(max: 200), summary: "The metric's name, as on /metrics.")
+        name: "metric", place: .query, form: .text(max: 200), summary: "The metric's name, as on /metrics.",
+        isRequired: true)
     static let since = Parameter(
         name: "since", place: .query, form: .moment,
         summary: "From when: a moment, or how long it is ago, such as 6h; 1h without it.")

@@ -1,6 +1,7 @@
 public import FleetModel
 public import FleetStore
 import Foundation
+public import Traces
 
 /// What a request was and how long it took, for metrics.
 public struct RequestMeasure: Sendable, Hashable {
@@ -30,6 +31,8 @@ public struct ControlParts: Sendable {
     public var metrics: (@Sendable () async throws -> String)?
     /// What metrics were before; nil where nobody keeps it.
     public var history: (@Sendable (HistoryRequest) async throws -> HistoryAnswer)?
+    /// Where spans of requests go; nil where nobody wants them.
+    public var spans: SpanQueue?
     /// Told of each request.
     public var observe: @Sendable (RequestMeasure) -> Void = { _ in }
     /// The dashboard.

@@ -71,6 +71,11 @@ public struct FleetReplay: Sendable {
         let plane = ReplayPlane(settings: settings, at: recorded.takenAt)
         try plane.take(start)
         try plane.settle()
+        // One after the other, as `roost apply` sends them.
+        for (index, addition) in options.additions.enumerated() {
+            try plane.take([added(addition, over: plane.stored[addition.reference], index)])
+            try plane.settle()
+        }
         var recordedView = FleetView()
         for document in try recorded.resources.map({ try prepared($0) }) { try recordedView.put(document) }
         return ReplayReport(
@@ -86,9 +91,6 @@ public struct FleetReplay: Sendable {
         for document in recorded.resources {
             if options.isFromScratch, try isPlaced(document) { continue }
             resources[document.reference] = try prepared(document)
-        }
-        for (index, addition) in options.additions.enumerated() {
-            resources[addition.reference] = try added(addition, over: resources[addition.reference], index)
         }
         return resources.values.filter { !isMissing($0) }.sorted { $0.reference < $1.reference }
     }

@@ -17,7 +17,7 @@ final class ReplayPlane {
 
     let core: FleetCore
     private let environment: StandingEnvironment
-    private var stored: [ResourceReference: ResourceDocument] = [:]
+    private(set) var stored: [ResourceReference: ResourceDocument] = [:]
     private var revision: Int64 = 0
 
     init(settings: FleetCore.Settings, at moment: Timestamp) {

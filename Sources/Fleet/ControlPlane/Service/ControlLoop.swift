@@ -1,6 +1,7 @@
 import FleetModel
 public import FleetStore
 public import Logging
+public import Traces
 
 /// The acting half of the control plane: keeps ``FleetCore`` up to date with the store, and writes what it decides.
 ///
@@ -14,6 +15,8 @@ public actor ControlLoop {
     private let log: Logger
     let core: FleetCore
     private var writer: FleetWriter?
+    private let spans: SpanQueue?
+    private var lives: WorkloadTrace?
     private let wake = Signal()
     /// Who waits for a revision to be in the view.
     private var waiters: [(revision: Int64, continuation: CheckedContinuation<Void, Never>)] = []
@@ -26,11 +29,13 @@ public actor ControlLoop {
     /// Makes a loop over a store.
     public init(
         store: any FleetStore, settings: FleetCore.Settings = FleetCore.Settings(),
-        environment: any FleetEnvironment, log: Logger
+        environment: any FleetEnvironment, log: Logger, spans: SpanQueue? = nil
     ) {
         self.store = store
         self.environment = environment
         self.log = log
+        self.spans = spans
+        lives = spans.map { WorkloadTrace(random: $0.random) }
         core = FleetCore(settings: settings, environment: environment)
     }
 
@@ -85,6 +90,7 @@ public actor ControlLoop {
         guard !core.view.hasSeen(reference, at: entry.revision.rawValue) else { return }
         do {
             let document = try ResourceDocument(stored: entry.value, revision: entry.revision.rawValue)
+            traceLife(document)
             if let defect = core.ingest(put: document) {
                 log.error("a resource can't be read", metadata: [LogKey.reason: "\(defect)"])
             }
@@ -179,9 +185,10 @@ public actor ControlLoop {
     /// - Returns: Whether this loop may go on leading.
     public func runRounds() async -> Bool {
         for _ in 0..<ControlLoop.roundCountMax {
-            let actions = core.decide(now: environment.now())
+            let (start, begin) = (environment.now(), ContinuousClock.now)
+            let actions = core.decide(now: start)
             guard !actions.isEmpty else { return true }
-            guard await perform(actions) else { return false }
+            guard await traced(actions, from: start, begin, { await perform(actions) }) else { return false }
         }
         wake.raise()
         return true
@@ -232,12 +239,44 @@ public actor ControlLoop {
         for (action, revision) in outcome.done {
             switch action {
             case .create(let document), .replace(let document, _):
-                core.ingest(put: document.at(revision: revision))
+                let written = document.at(revision: revision)
+                traceLife(written)
+                core.ingest(put: written)
                 notify(document.reference)
             case .delete(let reference, _): remove(reference, revision: revision)
             case .note: break
             }
         }
+    }
+
+    // MARK: - Spans
+
+    /// Writes what a round decided as a span, beside one for the deciding.
+    private func traced(
+        _ actions: [FleetAction], from start: Timestamp, _ begin: ContinuousClock.Instant, _ work: () async -> Bool
+    ) async -> Bool {
+        guard let spans else { return await work() }
+        let context = TraceContext(random: spans.random)
+        let decided = Span(
+            context.child(random: spans.random), in: context, "decide", from: start, lasting: .now - begin)
+        spans.record(decided)
+        let isLeading = await TraceContext.$current.withValue(context) { await work() }
+        var round = Span(context, in: nil, "control round", from: start, lasting: .now - begin)
+        round.attributes["roost.actions"] = .number(Int64(actions.count))
+        if !isLeading { round.failure = "leads no more" }
+        spans.record(round)
+        return isLeading
+    }
+
+    /// Tells what of a workload's life a vGPU's change ends. The leader tells, so that each is told once.
+    private func traceLife(_ document: ResourceDocument) {
+        guard writer != nil, let spans, document.kind == .virtualGPU,
+            let after = try? document.resource(VirtualGPUSpec.self), let workload = core.view.workload(of: after)
+        else { return }
+        let before = core.view.vgpus[document.reference]
+        guard document.metadata.revision ?? 0 > before?.metadata.revision ?? -1 else { return }
+        let ended = lives?.spans(from: before, to: after, of: workload, now: environment.now()) ?? []
+        for span in ended { spans.record(span) }
     }
 
     // MARK: - On behalf of callers

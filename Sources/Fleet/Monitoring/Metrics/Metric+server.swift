@@ -9,7 +9,8 @@ extension Metric {
     private static let index = Dictionary(all.map { ($0.name, $0) }) { first, _ in first }
 
     static let serverMetrics: [Metric] = [
-        build, apiRequests, apiDuration, decisions, decisionDuration, evictions, alerts, notifications, droppedSeries,
+        build, apiRequests, apiDuration, decisions, decisionDuration, evictions, alerts, notifications, spans,
+        droppedSeries,
     ]
 
     static let build = Metric("roost_build_info", .info, labels: ["version"], "The control plane's version.")
@@ -31,6 +32,9 @@ extension Metric {
     static let alerts = Metric("roost_alerts", labels: ["severity", "state"], "Alerts that are pending or firing.")
     static let notifications = Metric(
         "roost_alert_notifications_total", .counter, labels: ["result"], "Notifications, by whether they arrived.")
+    static let spans = Metric(
+        "roost_trace_spans_total", .counter, labels: ["result"],
+        "Spans of traces: exported, dropped (the queue was full) or failed (the collector did not take them).")
     static let droppedSeries = Metric(
         "roost_metrics_dropped_series", labels: ["metric"],
         "Series that are left out of this page, since the metric has as many as it may have.")

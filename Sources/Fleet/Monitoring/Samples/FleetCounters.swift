@@ -22,6 +22,7 @@ public struct FleetCounters: Sendable, Hashable {
     private(set) var evictions: [String: Int] = [:]
     private(set) var notificationsSent = 0
     private(set) var notificationsFailed = 0
+    private(set) var spans: [String: Int] = [:]
 
     /// Nothing counted.
     public init() {}
@@ -45,6 +46,11 @@ public struct FleetCounters: Sendable, Hashable {
     /// Counts a vGPU that was taken away, by one of the control plane's own reasons.
     public mutating func countEviction(reason: String) {
         evictions[reason, default: 0] += 1
+    }
+
+    /// Says what became of spans so far.
+    public mutating func setSpans(exported: Int, dropped: Int, failed: Int) {
+        spans = ["exported": exported, "dropped": dropped, "failed": failed]
     }
 
     /// Counts a notification.

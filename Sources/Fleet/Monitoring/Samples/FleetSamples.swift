@@ -56,5 +56,6 @@ extension FleetCounters {
         }
         sheet.add(.notifications, ["arrived"], Double(notificationsSent))
         sheet.add(.notifications, ["failed"], Double(notificationsFailed))
+        for (result, count) in spans.sorted(by: { $0.key < $1.key }) { sheet.add(.spans, [result], Double(count)) }
     }
 }
