@@ -216,6 +216,14 @@ def test_garbage_harms_nobody(run, worker):
         run(worker.endpoint, "python3", "-c", COPY)
 
 
+@pytest.mark.parametrize("version, accepted", [("-tls1_2", False), ("-tls1_3", True)])
+def test_tls_1_3_alone(worker, version, accepted):
+    words = ["openssl", "s_client", "-connect", f"127.0.0.1:{port_of(worker.endpoint)}", "-brief", version]
+    result = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=30)
+    assert (result.returncode == 0) == accepted, result.stderr
+    assert ("TLSv1.3" in result.stderr) == accepted, result.stderr
+
+
 def test_copies_between_workers(run, identity, worker, programs):
     other = Worker("tls://127.0.0.1:0", *identity.options)
     result = run(f"{worker.endpoint};{other.endpoint}", programs / "peer_copy")

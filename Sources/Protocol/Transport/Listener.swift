@@ -54,7 +54,7 @@ public final class Listener: Sendable {
 
     deinit { _ = posix_close(descriptor) }
 
-    /// Waits for the next client; nothing that it sends has been read yet. Throws `closed` once the listener was closed.
+    /// Waits for the next client, of whom nothing has been read yet. Throws `closed` once the listener was closed.
     public func accept() throws(TransportError) -> Connection {
         let accepted = posix_accept(descriptor)
         guard accepted >= 0 else {
