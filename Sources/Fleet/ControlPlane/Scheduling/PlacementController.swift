@@ -39,8 +39,8 @@ final class PlacementController {
     var leaving: [PlaceID: String] = [:]
     /// Those of them that are free, and kept until all are: else others would take them one by one.
     var vacated = Set<PlaceID>()
-    /// Requests for which all room is made, and the places that were meant for them.
-    var served: [(id: String, targets: [Placement])] = []
+    /// Requests for which all room is made.
+    var served: [String] = []
     /// Why workloads can't be placed as they are; empty for those that were mended.
     var defects: [ResourceReference: String] = [:]
     /// Until when places are spared from eviction.
