@@ -144,8 +144,8 @@ struct ReclaimTests {
         #expect(state.reclaimOffer(for: id, at: 100).candidates.isEmpty)
     }
 
-    // Of 100 MiB b should have 40, which leaves a 60; a has 80. Without a's small job both are at their shares. But a is
-    // guaranteed more devices than it has, and would take that job's place back at once.
+    // Of 100 MiB b should have 40, which leaves a 60; a has 80. Without a's small job both are at their shares. But a
+    // is guaranteed more devices than it has, and would take that job's place back at once.
     @Test("By a fair share of one resource nothing is taken of which another is guaranteed", arguments: [0, 4])
     func guaranteedOfAnother(_ count: Int64) {
         var state = AdmissionState(

@@ -15,12 +15,12 @@ extension PlacementController {
         for (reference, defect) in defects {
             if defect.isEmpty { defects[reference] = nil } else { sentences[reference] = (defect, nil) }
         }
-        for (id, targets) in served {
+        for id in served {
+            defer { waiting[id]?.targets = [] }
             guard let replicas = waiting[id], let workload = view.workloads[replicas.workload],
                 let request = admission.request(id), admission.refusal(of: request) == nil
             else { continue }
-            _ = attempt(
-                id, replicas, workload, view, isOverdue: false, now: now, meant: targets, in: &list)
+            _ = attempt(id, replicas, workload, view, isOverdue: false, now: now, in: &list)
         }
         served = []
         var tried = 0
@@ -49,14 +49,12 @@ extension PlacementController {
 
     /// Places replicas if they fit; else makes room for them or notes why there is none.
     ///
-    /// - Parameter targets: Where they were to go when room was made for them. What was found then with all members at
-    ///   once may not be found again one member after the other, and room would be made for ever.
     /// - Returns: Whether they are placed.
     private func attempt(
         _ id: String, _ replicas: WaitingReplicas, _ workload: Resource<WorkloadSpec>, _ view: FleetView,
-        isOverdue: Bool, now: Timestamp, meant targets: [Placement] = [], in list: inout ActionList
+        isOverdue: Bool, now: Timestamp, in list: inout ActionList
     ) -> Bool {
-        if let placements = find(replicas, meant: targets) {
+        if let placements = find(replicas) {
             place(replicas, placements, of: workload, view, now: now, in: &list)
             return true
         }
@@ -68,7 +66,7 @@ extension PlacementController {
     }
 
     /// Places for replicas, taken in the scheduler's state; nil where too few of them fit.
-    private func find(_ replicas: WaitingReplicas, meant targets: [Placement]) -> [Placement]? {
+    private func find(_ replicas: WaitingReplicas) -> [Placement]? {
         var found: [Placement]?
         if replicas.places.count == 1 {
             found = (try? scheduler.placement(for: replicas.requests[0])).flatMap(\.self).map { [$0] }
@@ -76,7 +74,9 @@ extension PlacementController {
             let gang = GangRequest(members: replicas.requests, minimumMembers: replicas.minimum)
             found = (try? scheduler.placements(for: gang)).flatMap(\.self)
         }
-        if found == nil, scheduler.accepts(targets, for: replicas.requests) { found = targets }
+        // What was found when room was made may not be found again, since gangs are placed otherwise where nobody has
+        // to go: without the places that were meant, room would be made for ever.
+        if found == nil, scheduler.accepts(replicas.targets, for: replicas.requests) { found = replicas.targets }
         guard let found, !found.isEmpty else { return nil }
         let requests = Dictionary(replicas.requests.map { ($0.id, $0) }) { first, _ in first }
         for placement in found {

@@ -235,7 +235,8 @@ extension PlacementController {
         vacated.insert(place)
         guard let eviction = evicting[id], eviction.places.isSubset(of: vacated) else { return }
         endEviction(for: id)
-        served.append((id, eviction.targets))
+        waiting[id]?.targets = eviction.targets
+        served.append(id)
     }
 
     /// Gives free what was kept for a request.

@@ -17,6 +17,8 @@ struct WaitingReplicas {
     /// When it was last tried, and what was found then.
     var triedEpoch: Int?
     var verdict = ""
+    /// The places for which room was made.
+    var targets: [Placement] = []
 
     var requests: [WorkloadRequest] {
         places.map { place in

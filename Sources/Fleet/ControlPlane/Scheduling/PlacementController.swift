@@ -46,8 +46,8 @@ final class PlacementController {
     var keptRoom: KeptRoom?
     /// Until when no room is kept again for requests for which it was in vain.
     var keptInVain: [String: Timestamp] = [:]
-    /// Requests for which all room is made, and the places that were meant for them.
-    var served: [(id: String, targets: [Placement])] = []
+    /// Requests for which all room is made.
+    var served: [String] = []
     /// Why workloads can't be placed as they are; empty for those that were mended.
     var defects: [ResourceReference: String] = [:]
     /// Until when places are spared from eviction.

@@ -105,7 +105,9 @@ public struct RecordedFleet: Sendable {
                         FieldProblem("items[\(index)].metadata.name", "\(document.reference) is there twice"))
                 }
             } catch {
-                problems += error.problems.map { FieldProblem("items[\(index)]" + ($0.field.map { "." + $0 } ?? ""), $0.reason) }
+                problems += error.problems.map {
+                    FieldProblem("items[\(index)]" + ($0.field.map { "." + $0 } ?? ""), $0.reason)
+                }
             }
         }
         guard problems.isEmpty, let moment else { throw ManifestError(problems) }
