@@ -253,7 +253,8 @@ let runtimeTargets: [Target] = [
     tests(
         "ControlAPI",
         uses: [
-            "Certificates", "ControlAPI", "FleetClient", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting, httpTypes,
+            "Certificates", "ControlAPI", "FleetClient", "FleetModel", "FleetStore", hummingbird, hummingbirdTesting,
+            httpTypes,
             httpClient, jwt,
             cryptoExtras, log,
         ] + nio),
