@@ -33,6 +33,9 @@ struct CertificateTests {
         #expect(x509.subject.description.contains("node:gpu-1"))
         let usage = try #require(try x509.extensions.extendedKeyUsage)
         #expect(Set(usage) == [.clientAuth, .serverAuth])
+        // No address: who sits at the control plane's must not be taken for it.
+        let names = try #require(try x509.extensions.subjectAlternativeNames)
+        #expect(Array(names) == [.uniformResourceIdentifier("urn:roost:node:gpu-1:ab12")])
         // The same key has the same pin in another certificate; another key has another.
         let again = try NodeCertificate(pem: authority.nodeCertificate(subject, for: request, now: noon + .hours(1)))
         #expect(again.pin == read.pin)

@@ -243,43 +243,44 @@ struct NodeIdentityTests {
         try await plain.shutdown()
     }
 
-    @Test("A control plane is known as such, whatever its address is; a node can't pass for it")
-    func controlPlaneName() async throws {
+    @Test(
+        "A control plane is known as such, whatever its address is; a node can't pass for it",
+        arguments: ["127.0.0.1", "localhost"])
+    func controlPlaneName(_ host: String) async throws {
         let fixture = try await IdentityFixture(isReal: true)
         let authority = fixture.authority
         let now = Surroundings.real.now()
         let authorityFile = fixture.api.folder.path + "/ca.pem"
         try PrivateFile.write(authority.certificatePEM, to: authorityFile)
-        let plain = try client(trusting: authority)
         let server = try authority.serverIdentity(names: ["elsewhere.example"], now: now)
         let key = SigningKey()
-        let subject = CertificateAuthority.NodeSubject(node: "gpu-1", generation: "00", address: "127.0.0.1")
+        let subject = CertificateAuthority.NodeSubject(node: "gpu-1", generation: "00", address: host)
         let request = try CertificateRequest(pem: CertificateRequest.pem(node: "gpu-1", key: key), node: "gpu-1")
         let node = try authority.nodeCertificate(subject, for: request, now: now)
         var settings = ListenSettings(address: ListenAddress(host: "127.0.0.1", port: 0))
-        settings.identity = .made(chain: node, key: key.pem)
-        // By the address alone, the node's certificate would do.
-        try await withServer(fixture.api, settings: settings, scheme: "https", client: plain) { port in
-            try await answers(port, authorityFile, fingerprint: authority.fingerprint, isExpected: false)
-        }
-        try await plain.shutdown()
-        settings.identity = .made(chain: server.chainPEM, key: server.keyPEM)
         var unverified = TLSConfiguration.makeClientConfiguration()
         unverified.certificateVerification = .noHostnameVerification
         unverified.trustRoots = .file(authorityFile)
         let lax = HTTPClient(configuration: .init(tlsConfiguration: unverified))
-        try await withServer(fixture.api, settings: settings, scheme: "https", client: lax) { port in
-            try await answers(port, authorityFile, fingerprint: authority.fingerprint, isExpected: true)
+        for (identity, isExpected) in [
+            (ServerIdentity.made(chain: node, key: key.pem), false),
+            (.made(chain: server.chainPEM, key: server.keyPEM), true),
+        ] {
+            settings.identity = identity
+            try await withServer(fixture.api, settings: settings, scheme: "https", client: lax) { port in
+                let target = FleetClient.Target(server: "https://\(host):\(port)", authorityFile: authorityFile)
+                try await answers(target, fingerprint: authority.fingerprint, isExpected: isExpected)
+            }
         }
         try await lax.shutdown()
     }
 
     /// Asks by the clients of command line and agents.
     private func answers(
-        _ port: Int, _ authorityFile: String, fingerprint: String, isExpected: Bool
+        _ target: FleetClient.Target, fingerprint: String, isExpected: Bool
     ) async throws {
-        let address = "https://127.0.0.1:\(port)"
-        let client = try FleetClient(FleetClient.Target(server: address, authorityFile: authorityFile))
+        let address = target.server
+        let client = try FleetClient(target)
         let shown = try? await client.authority()
         await client.shutdown()
         #expect((shown != nil) == isExpected)

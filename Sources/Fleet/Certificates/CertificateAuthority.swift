@@ -123,10 +123,12 @@ public struct CertificateAuthority: Sendable {
         if let objection = SubjectNames.objection(toAddress: subject.address) {
             throw CertificateError("a node's address \(objection)")
         }
-        let alternatives = [
-            SubjectNames.certified(node: subject.node, generation: subject.generation),
-            SubjectNames.address(subject.address),
-        ]
+        var alternatives = [SubjectNames.certified(node: subject.node, generation: subject.generation)]
+        // A host name does no harm where another name is looked for; an IP address does: clients by NIOSSL take a
+        // certificate with the address that they are connected to, whatever name they look for.
+        if case .dnsName = SubjectNames.address(subject.address) {
+            alternatives.append(SubjectNames.address(subject.address))
+        }
         let made = try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: Certificate.PublicKey(request.publicKey),
             notValidBefore: now.date - CertificateAuthority.leeway, notValidAfter: now.date + span.seconds,
