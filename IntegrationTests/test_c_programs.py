@@ -8,7 +8,7 @@ SIMPLE = ["smoke", "threads", "fork", "at_exit", "dynamic", "out_of_memory", "st
           "managed", "stream_memory", "virtual_memory", "ipc", "graph_explicit", "graph_capture", "graph_threads",
           "graph_special", "graph_arrays",
           "green_contexts", "small_families", "error_log",
-          "export_tables", "pinned_order", "arrays", "textures"]
+          "export_tables", "pinned_order", "arrays", "textures", "host_functions"]
 
 
 @pytest.mark.parametrize("name", SIMPLE)

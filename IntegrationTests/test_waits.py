@@ -28,7 +28,7 @@ def test_counts_say_what_happened(roost, programs, tmp_path):
     path = tmp_path / "stats.tsv"
     roost.run(programs / "steps", environment={"ROOST_STATS": str(path)})
     sections = counts.sections(path.read_text())
-    assert [title for title, _, _ in sections] == [f"range {n}" for n in range(1, 6)] + ["process"]
+    assert [title for title, _, _ in sections] == [f"range {n}" for n in range(1, 7)] + ["process"]
     launches = sections[0][2]
     assert launches["cuLaunchKernel"] == (10, 10, 0)
     assert launches["total"] == (11, 10, 0)

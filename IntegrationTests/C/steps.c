@@ -7,6 +7,7 @@ enum { REPEATS = 10, COUNT = 64 };
 static CUfunction add;
 static CUdeviceptr x, y;
 static float host[COUNT];
+static float *pinned;
 static CUstream stream;
 static CUevent event;
 
@@ -45,6 +46,17 @@ static void synchronize(void)
     OK(cuCtxSynchronize());
 }
 
+static void look_at(void *argument) { REQUIRE(((float *)argument)[0] == 0); }
+
+// As XLA does it: the copy to pinned memory, and a function that takes the bytes from there.
+static void copy_back_to_function(void)
+{
+    launch_add();
+    OK(cuMemcpyDtoHAsync_v2(pinned, y, sizeof host, NULL));
+    OK(cuLaunchHostFunc(NULL, look_at, pinned));
+    OK(cuStreamSynchronize(NULL));
+}
+
 static void count(const char *name, void (*step)(void))
 {
     for (int i = 0; i < 3; i++) step();
@@ -69,6 +81,9 @@ int main(void)
     count("allocate-and-free", allocate_and_free);
     count("event-and-stream", event_and_stream);
     count("launch-and-wait", synchronize);
+    OK(cuMemsetD8_v2(x, 0, sizeof host));
+    OK(cuMemAllocHost_v2((void **)&pinned, sizeof host));
+    count("copy-back-to-function", copy_back_to_function);
     puts("PASS");
     return 0;
 }

@@ -161,6 +161,15 @@ enum Mirrors {
             context: target.context.pointee.id)
     }
 
+    /// Whether work was sent to a worker that may write host memory, so that only a wait can bring what it wrote.
+    static func mayBeNewer(of worker: UnsafeMutablePointer<WorkerState>) -> Bool {
+        guard areNeeded else { return false }
+        lock.acquire()
+        defer { lock.release() }
+        for entry in entries where entry.mirror.isDeviceNewer && entry.context.pointee.worker == worker { return true }
+        return ManagedRegions.isAnyNewer(of: worker)
+    }
+
     /// After a wait: takes back what the device wrote, or lets it come when it is touched.
     static func deviceIsIdle(_ target: CallTarget, _ coverage: WaitCoverage = .part) {
         guard areNeeded else { return }

@@ -108,8 +108,11 @@ extension CUDADriver {
                 return CUDA_ERROR_DEVICE_UNAVAILABLE
             }
             // The function may look at memory that the device wrote, so that work must be done and its results here.
-            if Mirrors.areNeeded { _ = target.call(StreamSynchronize(hStream: id)) }
-            if Mirrors.areNeeded { Mirrors.deviceIsIdle(target, .stream(target.key(of: id))) }
+            // What was copied to pinned memory comes with the function itself.
+            if Mirrors.mayBeNewer(of: target.context.pointee.worker) {
+                _ = target.call(StreamSynchronize(hStream: id))
+                Mirrors.deviceIsIdle(target, .stream(target.key(of: id)))
+            }
             let token = HostFunctions.add(
                 HostFunctions.Call(
                     token: 0, function: function, callback: callback, stream: stream, userData: userData,
