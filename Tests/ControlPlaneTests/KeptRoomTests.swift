@@ -6,8 +6,8 @@ import Testing
 
 @Suite("Room that is kept for a large request that has waited long")
 struct KeptRoomTests {
-    /// Two nodes with two devices each, all taken by small workloads, of which more wait; and one that needs both devices
-    /// of one node, which came last but for the small ones that are not placed.
+    /// Two nodes with two devices each, all taken by small workloads, of which more wait; and one that needs both
+    /// devices of one node, which came last but for the small ones that are not placed.
     private func crowded(span: TimeSpan?) -> Fleet {
         var settings = FleetCore.Settings()
         settings.placement.admission.patienceMilliseconds = 5000

@@ -23,9 +23,10 @@ struct EvictionUnit {
 extension Scheduler {
     /// The least harmful evictions that let all requests in, or nil when none of lower priority suffice.
     ///
-    /// Every step is simulated before it is returned. Nothing of the same or higher priority is evicted, nothing that is
-    /// protected or not preemptible, and no gang in part. On each host the victims are as few as possible; among hosts
-    /// those with the least important, then the fewest victims win. The search looks at `preemptionBudget` hosts at most.
+    /// Every step is simulated before it is returned. Nothing of the same or higher priority is evicted, nothing that
+    /// is protected or not preemptible, and no gang in part. On each host the victims are as few as possible; among
+    /// hosts those with the least important, then the fewest victims win. The search looks at `preemptionBudget` hosts
+    /// at most.
     public func preemption(for requests: [WorkloadRequest]) throws(SchedulingError) -> PreemptionPlan? {
         try validate(requests)
         defer { settle() }
@@ -40,8 +41,8 @@ extension Scheduler {
         return plan
     }
 
-    /// Where requests would go if others ended by themselves, with the fewest and least important of those; nil where no
-    /// host would do. Nobody is evicted by it: it is for keeping what becomes free there.
+    /// Where requests would go if others ended by themselves, with the fewest and least important of those; nil where
+    /// no host would do. Nobody is evicted by it: it is for keeping what becomes free there.
     public func roomToKeep(for requests: [WorkloadRequest]) throws(SchedulingError) -> [Placement]? {
         try validate(requests)
         defer { settle() }

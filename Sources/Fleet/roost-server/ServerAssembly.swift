@@ -90,8 +90,7 @@ struct ServerAssembly {
             monitoring.count(operation: measure.operation, status: measure.status, duration: measure.duration)
         }
         let candidate = try Candidate(
-            store: store, election: "control",
-            identity: identity, clock: ContinuousClock())
+            store: store, election: "control", identity: identity, clock: ContinuousClock())
         control = ControlLoopService(loop: loop, candidate: candidate, logger: logger)
         server = try ControlServer(parts, listening: listening, logger: logger) { port in
             let listening = ListenAddress(host: address.host, port: port)

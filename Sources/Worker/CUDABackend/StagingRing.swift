@@ -111,7 +111,8 @@ final class StagingRing: @unchecked Sendable {
     /// Gives the memory back; no copy runs any more.
     func dispose() { PinnedMemory.free(memory, StagingRing.byteCount, driver) }
 
-    /// Takes the oldest piece back where the driver is done with it, or its context is gone: the ring outlives contexts.
+    /// Takes the oldest piece back where the driver is done with it, or its context is gone: the ring outlives
+    /// contexts.
     /// A piece that somebody will read is only that one's to free.
     private func takeBack() -> Bool {
         guard let oldest = pieces.first, oldest.isLent, let point = oldest.point, point.isReached else { return false }

@@ -20,7 +20,7 @@ extension PlacementController {
             guard let replicas = waiting[id], let workload = view.workloads[replicas.workload],
                 let request = admission.request(id), admission.refusal(of: request) == nil
             else { continue }
-            _ = attempt(id, replicas, workload, view, isOverdue: false, now: now, in: &list)
+            _ = attempt(replicas, workload, view, isOverdue: false, now: now, in: &list)
         }
         served = []
         var tried = 0
@@ -34,10 +34,10 @@ extension PlacementController {
                         break
                     }
                     tried += 1
-                    guard
-                        !attempt(
-                            entry.id, replicas, workload, view, isOverdue: entry.isOverdue, now: now, in: &list)
-                    else { continue }
+                    let isOverdue = entry.isOverdue
+                    guard !attempt(replicas, workload, view, isOverdue: isOverdue, now: now, in: &list) else {
+                        continue
+                    }
                 }
                 sentence = waiting[entry.id]?.verdict ?? sentence
             }
@@ -51,13 +51,14 @@ extension PlacementController {
     ///
     /// - Returns: Whether they are placed.
     private func attempt(
-        _ id: String, _ replicas: WaitingReplicas, _ workload: Resource<WorkloadSpec>, _ view: FleetView,
-        isOverdue: Bool, now: Timestamp, in list: inout ActionList
+        _ replicas: WaitingReplicas, _ workload: Resource<WorkloadSpec>, _ view: FleetView, isOverdue: Bool,
+        now: Timestamp, in list: inout ActionList
     ) -> Bool {
         if let placements = find(replicas) {
             place(replicas, placements, of: workload, view, now: now, in: &list)
             return true
         }
+        let id = replicas.places[0].text
         waiting[id]?.triedEpoch = roomEpoch
         waiting[id]?.verdict =
             makeRoom(for: id, replicas, view, now: now, in: &list)
