@@ -26,6 +26,8 @@ final class Fleet {
     var agents: [String: [String: VirtualGPUReport]] = [:]
     var devices: [String: [DeviceReport]] = [:]
     var silent = Set<String>()
+    /// The release of each node's agent.
+    var releases: [String: String] = [:]
 
     init(settings: FleetCore.Settings = FleetCore.Settings()) {
         core = FleetCore(settings: settings, environment: environment)
@@ -113,7 +115,7 @@ final class Fleet {
     func beat(_ name: String, epoch: Int64 = 1) {
         guard !silent.contains(name) else { return }
         let digest = HeartbeatDigest(leaseSpan: .seconds(10))
-        var facts = NodeFacts(address: name, version: "1")
+        var facts = NodeFacts(address: name, version: releases[name] ?? "0.1.0")
         facts.milliProcessors = 96_000
         facts.memory = MemoryQuantity(mebibytes: 1 << 20)
         let reports = (agents[name] ?? [:]).values.sorted { $0.name < $1.name }

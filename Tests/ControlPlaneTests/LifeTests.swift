@@ -15,6 +15,31 @@ struct LifeTests {
         return fleet
     }
 
+    @Test("A node whose agent is too old or too new gets nothing new, keeps what it has, and says what to do")
+    func skew() {
+        let fleet = Fleet()
+        fleet.addPool()
+        fleet.addNode("a")
+        fleet.workload("first")
+        fleet.run(seconds: 3)
+        #expect(fleet.status("first")?.ready == 1)
+        fleet.releases["a"] = "0.3.0"
+        fleet.run(seconds: 2)
+        #expect(fleet.status("first")?.ready == 1)
+        fleet.delete(ResourceReference(kind: .workload, name: "first"))
+        fleet.workload("second")
+        fleet.run(seconds: 4)
+        #expect(fleet.status("second")?.ready == 0)
+        let condition = fleet.view.nodes["a"]?.status.conditions?.of(type: "VersionSupported")
+        #expect(condition?.status == .no)
+        #expect(condition?.message.contains("until the servers are upgraded") == true)
+        #expect(fleet.eventReasons(.warning).contains("VersionSkew"))
+        fleet.releases["a"] = "0.1.7"
+        fleet.run(seconds: 4)
+        #expect(fleet.status("second")?.ready == 1)
+        #expect(fleet.view.nodes["a"]?.status.conditions?.of(type: "VersionSupported")?.status == .yes)
+    }
+
     @Test("A node that is heard of is ready, in its pool, with its devices")
     func nodeJoins() {
         let fleet = fleet()

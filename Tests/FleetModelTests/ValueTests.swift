@@ -14,6 +14,21 @@ struct ValueTests {
         #expect(Timestamp(text)?.milliseconds == milliseconds)
     }
 
+    @Test("Releases are read, compared, and go together within one minor release, servers first")
+    func releases() throws {
+        #expect(ReleaseVersion("1.20.3")?.description == "1.20.3")
+        #expect(ReleaseVersion("1.2.3-rc.1+build") == ReleaseVersion(major: 1, minor: 2, patch: 3))
+        for wrong in ["", "1", "1.2", "1.2.3.4", "v1.2.3", "1..3", "1.-2.3", "1.2.99999999999999999999"] {
+            #expect(ReleaseVersion(wrong) == nil, "\(wrong)")
+        }
+        #expect(try #require(ReleaseVersion("1.9.9")) < #require(ReleaseVersion("1.10.0")))
+        let plane = ReleaseVersion(major: 1, minor: 4, patch: 2)
+        let skews = try ["1.4.9", "1.3.0", "1.2.9", "1.5.0", "0.9.0", "2.0.0"].map {
+            plane.skew(of: try #require(ReleaseVersion($0)))
+        }
+        #expect(skews == [.compatible, .compatible, .tooOld, .tooNew, .tooOld, .tooNew])
+    }
+
     @Test("An offset is taken into account, and what is no time is refused")
     func offsets() {
         #expect(Timestamp("2026-12-01T13:00:00+01:00") == Timestamp("2026-12-01T12:00:00Z"))

@@ -1,4 +1,5 @@
 import CPosix
+import FleetModel
 import Foundation
 import Glibc
 import NodeAgent
@@ -125,9 +126,9 @@ struct Examination {
             guard case .daemon(let daemon) = try channel.ask(.describe, timeout: .seconds(3)) else {
                 return .fail("daemon", "answers something else", remedy: "run `roost down`, then `roost up`")
             }
-            guard daemon.version == RoostVersion.text else {
+            guard daemon.version == ReleaseVersion.current.description else {
                 return .warn(
-                    "daemon", "is version \(daemon.version), this is \(RoostVersion.text)",
+                    "daemon", "is version \(daemon.version), this is \(ReleaseVersion.current.description)",
                     remedy: "run `roost down`, then `roost up`")
             }
             return .ok("daemon", "process \(daemon.processID)")

@@ -1,6 +1,7 @@
 public import ArgumentParser
 import ControlPlane
 import FleetClient
+import FleetModel
 import Foundation
 import Glibc
 import Manifests
@@ -19,7 +20,7 @@ public struct RoostCommand: AsyncParsableCommand {
 
             Every command has its own help: `roost help run`.
             """,
-        version: RoostVersion.text,
+        version: ReleaseVersion.current.description,
         subcommands: [
             UpCommand.self, DownCommand.self, RunCommand.self, ListCommand.self, TopCommand.self, DevicesCommand.self,
             DoctorCommand.self, WorkerCommand.self, JoinCommand.self, LeaveCommand.self, VersionCommand.self,
@@ -77,12 +78,6 @@ private func runAside(_ handedOver: HandedOver) -> Never {
         }
     }
     while true { pause() }
-}
-
-/// The version of this build.
-public enum RoostVersion {
-    /// The version as text.
-    public static let text = "0.1.0"
 }
 
 /// How the program ends after an error: the only place where errors become exit statuses.

@@ -1,4 +1,5 @@
 import ArgumentParser
+import FleetModel
 import Foundation
 import Glibc
 import Logging
@@ -117,7 +118,7 @@ struct UpCommand: ParsableCommand {
             setting.identity = identity
         }
         LoggingSystem.bootstrap { StreamLogHandler.standardError(label: $0) }
-        let daemon = Daemon(setting, version: RoostVersion.text, log: Logger(label: "roost"))
+        let daemon = Daemon(setting, version: ReleaseVersion.current.description, log: Logger(label: "roost"))
         // A daemon must not hold on to the folder that it was started in.
         if readyDescriptor != nil { chdir("/") }
         let membership = Membership(directory: directory, installation: installation, environment: environment)

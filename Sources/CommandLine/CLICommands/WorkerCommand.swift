@@ -73,6 +73,6 @@ struct VersionCommand: ParsableCommand {
             """)
 
     func run() throws {
-        writeLine("roost \(RoostVersion.text)")
+        writeLine("roost \(ReleaseVersion.current.description)")
     }
 }

@@ -16,7 +16,7 @@ import UnixSignals
 
 /// Puts the server's parts together.
 struct ServerAssembly {
-    private static let version = "0.1.0"
+    private static let version = ReleaseVersion.current.description
     /// How long requests that are being answered may take once a signal has come.
     private static let lastSpan = Duration.seconds(5)
 

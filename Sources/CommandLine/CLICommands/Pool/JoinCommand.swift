@@ -75,7 +75,7 @@ struct JoinCommand: AsyncParsableCommand {
         if let objection = Names.objection(node) {
             throw ValidationError("The node's name \(objection). Give one with --name.")
         }
-        var facts = NodeFacts(address: address, version: RoostVersion.text)
+        var facts = NodeFacts(address: address, version: ReleaseVersion.current.description)
         facts.labels = try parsedLabels()
         let channel = try state.connect()
         defer { channel.close() }

@@ -121,7 +121,7 @@ final class Membership: Sendable {
 
     private func setting(_ file: MembershipFile) -> FleetAgent.Setting {
         FleetAgent.Setting(
-            node: file.node, address: file.address, version: RoostVersion.text,
+            node: file.node, address: file.address, version: ReleaseVersion.current.description,
             logDirectory: directory.workerLogs, files: installation.clientFiles, environment: environment)
     }
 }

@@ -6,6 +6,8 @@ public struct NodeLifecycle: Sendable {
     public var leaseSpan = TimeSpan.seconds(10)
     /// How long after its last heartbeat a node counts as lost, so that its work goes elsewhere.
     public var lossSpan = TimeSpan.seconds(60)
+    /// The release of this control plane.
+    public var release = ReleaseVersion.current
 
     /// Keeps the usual spans.
     public init() {}
@@ -16,14 +18,19 @@ public struct NodeLifecycle: Sendable {
         for node in view.nodes.values.sorted(by: { $0.metadata.name < $1.metadata.name }) {
             let pool = NodeLifecycle.pool(of: node, in: view)
             let phase = phase(of: node, now: now)
+            let support = support(of: node, now: now)
             list.update(node) { node in
                 node.status.pool = pool
+                if let support { node.status.conditions = (node.status.conditions ?? []).with(support) }
                 guard node.status.phase != phase else { return }
                 node.status.phase = phase
-                node.status.conditions = node.status.conditions ?? []
-                node.status.conditions?.set(readiness(phase, since: node.status.heartbeatAt, now: now))
+                let readiness = readiness(phase, since: node.status.heartbeatAt, now: now)
+                node.status.conditions = (node.status.conditions ?? []).with(readiness)
             }
             if phase != node.status.phase { note(node, phase, now: now, in: &list) }
+            if let support, support.status == .no {
+                list.note(node.reference, .warning, support.reason, support.message, at: now)
+            }
             if phase == .lost { giveUpVGPUs(of: node, view, now: now, in: &list) }
         }
         return list
@@ -60,6 +67,33 @@ public struct NodeLifecycle: Sendable {
             return Condition(
                 "Ready", .no, reason: phase == .lost ? "Lost" : "Silent", message: "No heartbeat\(last).", since: now)
         }
+    }
+
+    /// Whether the agent's release goes with the control plane's; nil where that is known already.
+    private func support(of node: Resource<NodeSpec>, now: Timestamp) -> Condition? {
+        guard let version = node.status.version else { return nil }
+        let type = NodeStatus.supportCondition
+        let condition: Condition
+        switch ReleaseVersion(version).map(release.skew) {
+        case nil:
+            condition = Condition(
+                type, .unknown, reason: "VersionUnknown", message: "The agent's release is \(version).", since: now)
+        case .compatible?:
+            condition = Condition(
+                type, .yes, reason: "VersionSupported", message: "The agent's release is \(version).", since: now)
+        case .tooOld?:
+            let message =
+                "The agent's release \(version) is too old for the control plane's, \(release); nothing new is placed "
+                + "here until Roost is upgraded on this node."
+            condition = Condition(type, .no, reason: "VersionSkew", message: message, since: now)
+        case .tooNew?:
+            let message =
+                "The agent's release \(version) is newer than the control plane's, \(release); nothing new is placed "
+                + "here until the servers are upgraded, which go first."
+            condition = Condition(type, .no, reason: "VersionSkew", message: message, since: now)
+        }
+        let known = node.status.conditions?.of(type: type)
+        return known?.status == condition.status && known?.message == condition.message ? nil : condition
     }
 
     private func note(

@@ -24,7 +24,8 @@ enum SchedulingTerms {
             topology: TopologyPath(zone: labels[Label.zone] ?? "", rack: labels[Label.rack] ?? ""),
             devices: view.devices(ofNode: node.metadata.name).map { device($0, pool: pool) })
         host.isReady = node.status.phase == .ready && node.status.pool != nil
-        host.isCordoned = node.spec.unschedulable == true || node.spec.drain == true
+        let support = node.status.conditions?.of(type: NodeStatus.supportCondition)
+        host.isCordoned = node.spec.unschedulable == true || node.spec.drain == true || support?.status == .no
         return host
     }
 

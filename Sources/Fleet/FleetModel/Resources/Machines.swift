@@ -148,6 +148,9 @@ public struct NodeStatus: Sendable, Hashable, Codable {
     /// Conditions.
     public var conditions: [Condition]?
 
+    /// The type of the condition that says whether the agent's release goes with the control plane's.
+    public static let supportCondition = "VersionSupported"
+
     /// Not heard of.
     public init() {}
 }

@@ -83,4 +83,11 @@ extension [Condition] {
         if self[index].status == condition.status { condition.since = self[index].since }
         self[index] = condition
     }
+
+    /// These with a condition in its type's place.
+    public func with(_ condition: Condition) -> [Condition] {
+        var conditions = self
+        conditions.set(condition)
+        return conditions
+    }
 }
