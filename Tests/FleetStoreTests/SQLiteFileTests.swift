@@ -66,6 +66,23 @@ struct SQLiteFileTests {
         #expect(openError(path) == nil)
     }
 
+    @Test("A store that was closed can be opened although a forked child still has its descriptors")
+    func lockOfChild() async throws {
+        let folder = try ScratchFolder()
+        let path = folder.file("store.db")
+        let store = try SQLiteFleetStore(path: path)
+        let descriptors = try FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd").compactMap(Int32.init)
+        let lock = try #require(
+            descriptors.first {
+                let target = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\($0)")
+                return target?.hasSuffix(path + ".lock") == true
+            })
+        let inherited = dup(lock)
+        defer { close(inherited) }
+        await store.close()
+        #expect(openError(path) == nil)
+    }
+
     @Test("A file of an older version is brought up to date with all that it holds; one of a newer version is refused")
     func migration() async throws {
         let folder = try ScratchFolder()

@@ -28,7 +28,10 @@ package final class StoreFile: Sendable {
     /// Lets others open the store.
     package func release() {
         lock.withLock { lock in
-            if let descriptor = lock { Glibc.close(descriptor) }
+            guard let descriptor = lock else { return }
+            // Closing alone would leave it locked while a forked child has the descriptor too, until it executes.
+            flock(descriptor, LOCK_UN)
+            Glibc.close(descriptor)
             lock = nil
         }
     }
