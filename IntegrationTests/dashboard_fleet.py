@@ -117,6 +117,10 @@ def add_work(state):
 
 
 def add_history(state):
+    state.series = [{
+        "labels": {"node": "gpu-0", "device": "1"},
+        "points": [{"at": moment(60 * age), "average": share, "maximum": share, "count": 6}
+                   for age, share in [(3, 0.25), (2, 0.75), (1, 0.5)]]}]
     for name, level, about, message in [
         ("e1", "Warning", {"kind": "Node", "name": "gpu-3"}, "No heartbeat of gpu-3 came for 40 s."),
         ("e2", "Normal", {"kind": "Workload", "project": "vision", "name": "train"}, "2 replicas were placed."),

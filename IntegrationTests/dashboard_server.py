@@ -41,6 +41,7 @@ class FleetState:
         self.items = {plural: {} for plural in KINDS}
         self.revision = 0
         self.history = []
+        self.series = []
         self.oldest = 0
         self.watches = 0
         self.requests = []
@@ -143,6 +144,8 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(401, "the token is not known")
         if parts == ["whoami"]:
             return self.reply(200, self.state.identity)
+        if parts == ["history"]:
+            return self.reply(200, {"metric": self.query["metric"], "series": self.state.series})
         if parts == ["plan"]:
             return self.reply(200, self.state.plan)
         if parts == ["audit"]:

@@ -188,6 +188,7 @@ def test_device_shows_compute_memory_and_vgpus(visit, stand_in):
     card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="gpu-0.1"))
     expect(card.get_by_role("img", name="Compute: promised 29%, free 71%")).to_be_visible()
     expect(card.get_by_role("img", name="Memory: used 20 GiB, promised, not used 20 GiB, free 101 GiB")).to_be_visible()
+    expect(card.get_by_role("img", name="Busy: now 50 %, between 25 and 75 %")).to_be_visible()
     expect(card).to_contain_text("train-0")
     expect(card).to_contain_text("50% – 100% · 32GiB")
     stand_in.change("devices", None, "gpu-0.1", "status", {"allocatedCompute": "80%", "utilization": "77%"})

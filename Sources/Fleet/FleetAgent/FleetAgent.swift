@@ -68,13 +68,17 @@ public final class FleetAgent: Sendable {
     /// Sends heartbeats and acts on the answers until the task is cancelled.
     public func run() async {
         var failures = 0
+        // A failure that goes on is told once, and again when its reason is another.
+        var told = ""
         while !Task.isCancelled {
             do {
                 try await beat()
                 if failures > 0 { log.info("the control plane answers again") }
-                failures = 0
+                (failures, told) = (0, "")
             } catch {
-                if failures == 0 { log.warning("no answer to a heartbeat", metadata: ["reason": "\(error)"]) }
+                let reason = "\(error)"
+                if reason != told { log.warning("no answer to a heartbeat", metadata: ["reason": "\(reason)"]) }
+                told = reason
                 failures = min(failures + 1, 6)
                 try? await clock.sleep(for: .milliseconds(100 << failures))
             }

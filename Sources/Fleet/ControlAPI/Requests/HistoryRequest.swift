@@ -22,7 +22,10 @@ public struct HistoryRequest: Sendable {
         until = call.query["until"].flatMap { HistoryRequest.moment($0, now: now) } ?? now
         step = call.query["step"].flatMap(TimeSpan.init)
         guard since <= until else {
-            throw Problem(.badRequest, "since (\(since)) must not be after until (\(until))")
+            throw Problem(.invalid, "since (\(since)) must not be after until (\(until))")
+        }
+        guard step.map({ $0.milliseconds > 0 }) ?? true else {
+            throw Problem(.invalid, "step=\(call.query["step"] ?? "") must not be nothing, such as 10s or 5m")
         }
     }
 

@@ -108,7 +108,7 @@ enum RouteTable {
             method: .get, path: "/api/v1/history", operation: "getHistory",
             summary: "Says what a metric's series were over a time; needs a role that reads everywhere.",
             access: .role(.read, .resource(.node)), parameters: [.metric, .labels, .since, .until, .step],
-            answer: .object("HistoryAnswer"), problems: [.notFound, .unavailable]
+            answer: .object("HistoryAnswer"), problems: [.notFound, .invalid, .unavailable]
         ) { try await $0.history($1) },
         Route(
             method: .get, path: "/healthz", operation: "getHealth", summary: "Says that the server runs.",
