@@ -104,13 +104,5 @@ def test_a_signal_ends_the_server_though_clients_watch(tmp_path):
 
 def test_requests_made_from_the_document_find_nothing(tmp_path):
     """schemathesis: no server error, no status, body or header that the document does not name, no bad value taken."""
-    def fuzz():
-        return subprocess.run(
-            ["bash", ROOT / "Scripts" / "api-fuzz.sh"], cwd=ROOT, capture_output=True, text=True, timeout=300)
-
-    # The seed makes the same requests again, so what is wrong is found again; what is not is the machine's haste.
-    run = fuzz()
-    if run.returncode != 0:
-        print(run.stdout[-8000:], run.stderr[-4000:])
-        run = fuzz()
+    run = subprocess.run(["bash", ROOT / "Scripts" / "api-fuzz.sh"], cwd=ROOT, capture_output=True, text=True, timeout=400)
     assert run.returncode == 0, run.stdout[-8000:] + run.stderr[-4000:]

@@ -163,9 +163,8 @@ class Pool:
         self.server.process.wait(timeout=20)
 
 
-@pytest.fixture(scope="module")
-def pool(tmp_path_factory):
-    pool = Pool(tmp_path_factory.mktemp("p"))
+def with_two_nodes(pool):
+    """Yields a pool once two nodes of it are ready, and ends it."""
     try:
         pool.roost("apply", "-f", "-", text=POOL)
         for name in ("a", "b"):
@@ -175,6 +174,11 @@ def pool(tmp_path_factory):
         yield pool
     finally:
         pool.close()
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    yield from with_two_nodes(Pool(tmp_path_factory.mktemp("p")))
 
 
 def test_nodes_and_devices_are_listed(pool):
@@ -325,16 +329,7 @@ def test_work_of_a_lost_node_goes_elsewhere_and_the_node_comes_back(pool):
 
 @pytest.fixture(scope="module")
 def encrypted_pool(tmp_path_factory):
-    pool = Pool(tmp_path_factory.mktemp("e"), encrypted=True)
-    try:
-        pool.roost("apply", "-f", "-", text=POOL)
-        for name in ("a", "b"):
-            pool.add_node(name)
-        for name in ("a", "b"):
-            pool.wait_for("node", name, lambda node: node["status"]["phase"] == "Ready", f"node {name} is ready")
-        yield pool
-    finally:
-        pool.close()
+    yield from with_two_nodes(Pool(tmp_path_factory.mktemp("e"), encrypted=True))
 
 
 def ask_as(pool, node, path):
